@@ -31,6 +31,8 @@ export interface ContentIndex {
   counts(): IndexCounts;
   /** Live conflict copies that stand here. */
   conflicts(limit: number): readonly IndexRow[];
+  /** Live conflict copies whose `conflictOf` is this path. */
+  copiesOf(path: RelativePath): readonly IndexRow[];
   peer(device: DeviceKey): PeerWatermarks | undefined;
   intents(): readonly Intent[];
   problems(limit: number): readonly Problem[];
@@ -42,6 +44,9 @@ export interface ContentIndex {
 export interface IndexTransaction {
   get(path: RelativePath): IndexRow | undefined;
   hasLiveBelow(path: RelativePath): boolean;
+  copiesOf(path: RelativePath): readonly IndexRow[];
+  /** Marks the first complete scan as done. */
+  finishFirstScan(): void;
   /** Takes the next sequence number: for the row that is put next, and as counter of an authored version. */
   nextSequence(): number;
   put(row: IndexRow): void;
