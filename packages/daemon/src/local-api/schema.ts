@@ -1,0 +1,226 @@
+/**
+ * What the CLI and the daemon say to each other over the local socket: one JSON object a line. The one table of methods;
+ * both sides parse with these schemas. Prose, exit codes and rendering belong to the CLI.
+ */
+import { z } from 'zod';
+
+export const RequestLine = z.object({ id: z.number().int(), method: z.string(), params: z.unknown() });
+/** `event` lines may come before the one line with `result` or `error` that ends the request. */
+export const ResponseLine = z.union([
+  z.object({ id: z.number().int(), event: z.unknown() }),
+  z.object({ id: z.number().int(), result: z.unknown() }),
+  z.object({ id: z.number().int(), error: z.object({ code: z.string(), message: z.string() }) }),
+]);
+export type RequestLine = z.infer<typeof RequestLine>;
+export type ResponseLine = z.infer<typeof ResponseLine>;
+
+export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Errors a method can end with. The CLI maps them to exit codes: usage 2 · unreachable 3 · not-paired, not-allowed 4 ·
+ * file-system 5 · timeout 6 · everything else 1.
+ */
+export const ApiErrorCode = z.enum([
+  'usage',
+  'not-found',
+  'conflict',
+  'unreachable',
+  'not-paired',
+  'not-allowed',
+  'file-system',
+  'timeout',
+  'cannot-come-true',
+  'internal',
+]);
+export type ApiErrorCode = z.infer<typeof ApiErrorCode>;
+
+const Problem = z.object({ path: z.string(), code: z.string(), text: z.string() });
+const Address = z.string();
+
+const FolderStatus = z.object({
+  id: z.string(),
+  label: z.string(),
+  path: z.string(),
+  mode: z.enum(['two-way', 'send-only', 'receive-only']),
+  state: z.enum(['idle', 'scanning', 'syncing', 'paused', 'held', 'error']),
+  files: z.number(),
+  directories: z.number(),
+  bytes: z.number(),
+  needFiles: z.number(),
+  needBytes: z.number(),
+  conflicts: z.number(),
+  problems: z.array(Problem),
+  peers: z.array(
+    z.object({
+      device: z.string(),
+      needFiles: z.number(),
+      durableSequence: z.number(),
+      inSync: z.boolean(),
+    }),
+  ),
+});
+
+const DeviceStatus = z.object({
+  id: z.string(),
+  name: z.string(),
+  connected: z.boolean(),
+  addresses: z.array(Address),
+  connections: z.number(),
+  rttMs: z.number().nullable(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  lastSeen: z.string().nullable(),
+  /** What is wrong with this device, for a person: refuses us, sent garbage, … */
+  problem: z.string().nullable(),
+});
+
+const Transfer = z.object({
+  folder: z.string(),
+  path: z.string(),
+  bytes: z.number(),
+  bytesDone: z.number(),
+  from: z.string(),
+});
+
+const Status = z.object({
+  device: z.object({ id: z.string(), name: z.string() }),
+  version: z.string(),
+  uptimeSeconds: z.number(),
+  pid: z.number(),
+  listen: Address,
+  folders: z.array(FolderStatus),
+  devices: z.array(DeviceStatus),
+  transfers: z.array(Transfer),
+  /** About the daemon itself: an index rebuilt, wrong pairing proofs, discovery not working. */
+  notices: z.array(z.string()),
+});
+
+const FolderSummary = z.object({
+  id: z.string(),
+  label: z.string(),
+  path: z.string(),
+  mode: z.enum(['two-way', 'send-only', 'receive-only']),
+  sharedWith: z.array(z.object({ device: z.string(), name: z.string(), accepted: z.boolean() })),
+});
+const Offer = z.object({ id: z.string(), label: z.string(), device: z.string(), deviceName: z.string() });
+const Conflict = z.object({
+  folder: z.string(),
+  path: z.string(),
+  /** The file that won. */
+  original: z.string(),
+  device: z.string(),
+  sizeBytes: z.number(),
+  modifiedAt: z.string(),
+});
+const Setting = z.object({
+  key: z.string(),
+  value: z.string(),
+  default: z.string(),
+  description: z.string(),
+});
+const PairedWith = z.object({ id: z.string(), name: z.string() });
+const Nothing = z.object({});
+
+/** Method → shapes of its parameters, of its result, and of the events before it. */
+export const methods = {
+  status: { params: Nothing, result: Status, event: z.never() },
+  'daemon.stop': { params: Nothing, result: Nothing, event: z.never() },
+  'pair.invite': {
+    params: z.object({ ttlMs: z.number().int().positive().optional() }),
+    result: z.object({
+      ticket: z.string(),
+      ticketId: z.string(),
+      expiresAt: z.string(),
+      addresses: z.array(Address),
+    }),
+    event: z.never(),
+  },
+  /** Follows an invitation until somebody redeems it or it expires (error `timeout`). */
+  'pair.follow': {
+    params: z.object({ ticketId: z.string() }),
+    result: PairedWith,
+    event: z.object({ wrongProofFrom: z.string() }),
+  },
+  'pair.accept': { params: z.object({ ticket: z.string() }), result: PairedWith, event: z.never() },
+  'devices.list': { params: Nothing, result: z.object({ devices: z.array(DeviceStatus) }), event: z.never() },
+  'devices.remove': { params: z.object({ device: z.string() }), result: PairedWith, event: z.never() },
+  'folders.add': {
+    params: z.object({
+      path: z.string(),
+      id: z.string().optional(),
+      label: z.string().optional(),
+      share: z.array(z.string()),
+      mode: z.enum(['two-way', 'send-only', 'receive-only']).optional(),
+    }),
+    result: FolderSummary,
+    event: z.never(),
+  },
+  'folders.accept': {
+    params: z.object({ id: z.string(), path: z.string(), yes: z.boolean() }),
+    result: FolderSummary,
+    event: z.never(),
+  },
+  'folders.offers': { params: Nothing, result: z.object({ offers: z.array(Offer) }), event: z.never() },
+  'folders.list': {
+    params: Nothing,
+    result: z.object({ folders: z.array(FolderSummary) }),
+    event: z.never(),
+  },
+  'folders.remove': { params: z.object({ id: z.string() }), result: FolderSummary, event: z.never() },
+  /** Returns when the whole folder was looked at. */
+  'folders.rescan': {
+    params: z.object({ id: z.string() }),
+    result: z.object({ changed: z.number() }),
+    event: z.never(),
+  },
+  wait: {
+    params: z.object({
+      folder: z.string().optional(),
+      devices: z.array(z.string()),
+      connected: z.boolean(),
+      timeoutMs: z.number().int().positive(),
+    }),
+    result: z.object({ folders: z.array(z.string()), devices: z.array(z.string()), waitedMs: z.number() }),
+    event: z.object({ needFiles: z.number(), waitingFor: z.array(z.string()) }),
+  },
+  'conflicts.list': {
+    params: z.object({ folder: z.string().optional() }),
+    result: z.object({ conflicts: z.array(Conflict) }),
+    event: z.never(),
+  },
+  'config.get': { params: z.object({ key: z.string() }), result: Setting, event: z.never() },
+  /** `applied: false`: stored, and in force after the next start. */
+  'config.set': {
+    params: z.object({ key: z.string(), value: z.string() }),
+    result: Setting.extend({ applied: z.boolean() }),
+    event: z.never(),
+  },
+  'config.list': { params: Nothing, result: z.object({ settings: z.array(Setting) }), event: z.never() },
+  ping: {
+    params: z.object({ device: z.string(), count: z.number().int().min(1).max(100) }),
+    result: z.object({ device: z.string(), name: z.string(), roundTripsMs: z.array(z.number()) }),
+    event: z.object({ roundTripMs: z.number() }),
+  },
+} as const;
+
+export type MethodName = keyof typeof methods;
+export type Params<M extends MethodName> = z.infer<(typeof methods)[M]['params']>;
+export type Result<M extends MethodName> = z.infer<(typeof methods)[M]['result']>;
+export type Event<M extends MethodName> = z.infer<(typeof methods)[M]['event']>;
+
+export type StatusReport = z.infer<typeof Status>;
+export type FolderStatus = z.infer<typeof FolderStatus>;
+export type DeviceStatus = z.infer<typeof DeviceStatus>;
+export type FolderSummary = z.infer<typeof FolderSummary>;
+
+/** An error that a method ends with; carried over the socket as it is. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  constructor(
+    readonly code: ApiErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
