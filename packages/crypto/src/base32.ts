@@ -35,8 +35,11 @@ export function base32ValuesFromBytes(bytes: Uint8Array): number[] {
   return values;
 }
 
-/** The bytes behind 5-bit values; undefined when the values are not what {@link base32ValuesFromBytes} makes of any bytes. */
-export function bytesFromBase32Values(values: readonly number[]): Uint8Array | undefined {
+/**
+ * The whole bytes behind 5-bit values. `exact` is false when something was left over that
+ * {@link base32ValuesFromBytes} would not have put there: one value, one text.
+ */
+export function bytesFromBase32Values(values: readonly number[]): { bytes: Uint8Array; exact: boolean } {
   const bytes = new Uint8Array(Math.floor((values.length * 5) / 8));
   let pending = 0;
   let pendingBits = 0;
@@ -50,6 +53,5 @@ export function bytesFromBase32Values(values: readonly number[]): Uint8Array | u
       pending &= (1 << pendingBits) - 1;
     }
   }
-  // One text for one value: a whole character of filling, or filling that is not zero, is not ours.
-  return pendingBits >= 5 || pending !== 0 ? undefined : bytes;
+  return { bytes, exact: pendingBits < 5 && pending === 0 };
 }

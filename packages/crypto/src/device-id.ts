@@ -15,6 +15,7 @@ const blockLength = dataPerBlock + 1;
 const textLength = blockCount * blockLength;
 const groupLength = 7;
 const groupCount = textLength / groupLength;
+const blocks = Array.from({ length: blockCount }, (_, block) => block);
 /** Far beyond any honest way of writing an ID, and small enough to look at without care. */
 const maxInputLength = 512;
 
@@ -64,7 +65,7 @@ export function parseDeviceId(text: string): DeviceId {
   const groups = text.split(/[\s\p{Pd}\u2212\u200b\ufeff]+/u).filter((group) => group !== '');
   checkLengths(groups);
   const values = valuesOfGroups(groups);
-  const failing = failingBlocks(values);
+  const failing = blocks.filter((block) => !isBlockRight(values, block));
   if (failing.length > 0) {
     const suspects = groupsOfSingleSlip(values);
     const mistyped = suspects.length > 0 ? suspects : failing.flatMap(groupsOfBlock);
@@ -110,8 +111,8 @@ function formatDeviceId(values: readonly number[]): DeviceId {
 
 function bytesOfValues(values: readonly number[]): Uint8Array {
   const data = values.filter((_, position) => position % blockLength !== dataPerBlock);
-  const bytes = bytesFromBase32Values(data);
-  if (bytes === undefined) throw new CryptoError('bad-device-id', 'no device has this ID: look at group 8');
+  const { bytes, exact } = bytesFromBase32Values(data);
+  if (!exact) throw new CryptoError('bad-device-id', 'no device has this ID: look at group 8');
   return bytes;
 }
 
@@ -126,9 +127,8 @@ function withCheckValues(data: readonly number[]): number[] {
   );
 }
 
-function failingBlocks(values: readonly number[]): number[] {
-  const blocks = Array.from({ length: blockCount }, (_, block) => block);
-  return blocks.filter((block) => values[block * blockLength + dataPerBlock] !== checkValue(values, block));
+function isBlockRight(values: readonly number[], block: number): boolean {
+  return values[block * blockLength + dataPerBlock] === checkValue(values, block);
 }
 
 /**
@@ -155,7 +155,7 @@ function checkValue(values: readonly number[], block: number): number {
 function groupsOfSingleSlip(values: readonly number[]): number[] {
   const suspects = new Set<number>();
   const attempt = [...values];
-  const explains = (): boolean => failingBlocks(attempt).length === 0;
+  const explains = (): boolean => blocks.every((block) => isBlockRight(attempt, block));
   for (const [position, typed] of values.entries()) {
     for (let value = 0; value < 32; value += 1) {
       attempt[position] = value;

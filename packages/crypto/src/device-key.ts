@@ -44,7 +44,9 @@ export function createDeviceKey(keyPath: string): DeviceIdentity {
 export function loadDeviceIdentity(keyPath: string): DeviceIdentity {
   const text = readKeyFile(keyPath);
   try {
-    const privateKey = createPrivateKey({ key: text, format: 'pem' });
+    const parsedKey = createPrivateKey({ key: text, format: 'pem' });
+    // Through its bare numbers: OpenSSL otherwise writes a damaged field back as it read it.
+    const privateKey = createPrivateKey({ key: parsedKey.export({ format: 'jwk' }), format: 'jwk' });
     const identity = identityOfKey(privateKey);
     // A damaged key may still parse: with a public half that is not its own, or into a different key altogether.
     if (!samePem(identity.keyPem, text)) throw new Error('not the encoding that is written');
@@ -153,6 +155,8 @@ function storeWithoutOverwriting(keyPath: string, text: string): void {
     writeFlushed(temporaryPath, text);
     // A link fails where a rename would replace.
     fs.linkSync(temporaryPath, keyPath);
+    fs.unlinkSync(temporaryPath);
+    flushDirectory(directory);
   } catch (cause) {
     if (systemCode(cause) === 'EEXIST') {
       throw new CryptoError('key-exists', `${keyPath} is there already and is not overwritten`, { cause });
@@ -165,7 +169,6 @@ function storeWithoutOverwriting(keyPath: string, text: string): void {
   } finally {
     fs.rmSync(temporaryPath, { force: true });
   }
-  flushDirectory(directory);
 }
 
 function writeFlushed(filePath: string, text: string): void {

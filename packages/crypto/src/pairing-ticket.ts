@@ -75,7 +75,7 @@ export function encodeTicket(ticket: PairingTicket): string {
 
 /**
  * Reads what {@link encodeTicket} wrote, in either case, with whatever mail and terminals put in between.
- * Throws `bad-ticket`, saying whether it is no ticket at all, one of another version, cut off, or damaged.
+ * Throws `bad-ticket`, saying whether it is no ticket at all, one of another version, incomplete, or damaged.
  */
 export function decodeTicket(text: string): PairingTicket {
   if (text.length > maxTextLength) throw notATicket();
@@ -87,7 +87,7 @@ export function decodeTicket(text: string): PairingTicket {
       `this ticket has version ${match[1]}, and only version ${version} is known here: bring both devices to the same version of landropic`,
     );
   }
-  return decodeBody(bytesOfText(match[2] ?? ''));
+  return decodeBody(match[2] ?? '');
 }
 
 function notATicket(): CryptoError {
@@ -98,33 +98,40 @@ function damaged(): CryptoError {
   return new CryptoError('bad-ticket', 'the ticket is damaged: copy the whole line again');
 }
 
-function cutOff(): CryptoError {
-  return new CryptoError('bad-ticket', 'the ticket is cut off: copy the whole line again');
+function incomplete(): CryptoError {
+  return new CryptoError('bad-ticket', 'the ticket is incomplete: copy the whole line again');
 }
 
-function bytesOfText(text: string): Buffer {
+function decodeBody(text: string): PairingTicket {
   const values = [...text].map((character) => {
     const value = base32Value(character);
     if (value === undefined) throw damaged();
     return value;
   });
-  // Left-over bits mean a last character that is wrong or missing; the checksum finds that out, and what to call it.
-  const whole = bytesFromBase32Values(values);
-  if (whole !== undefined) return Buffer.from(whole);
-  throw isShort(values) ? cutOff() : damaged();
+  const { bytes, exact } = bytesFromBase32Values(values);
+  const encoded = Buffer.from(bytes);
+  const body = encoded.subarray(0, measureBody(encoded));
+  if (!exact || !checksum(body).equals(encoded.subarray(body.length))) throw damaged();
+  return parseBody(body);
 }
 
-/** Whether there are fewer values than the number of addresses at the front asks for, all of them the shortest. */
-function isShort(values: readonly number[]): boolean {
-  const count = ((values[0] ?? 0) << 3) | ((values[1] ?? 0) >> 2);
-  const leastBytes = headLength + Math.min(count, maxTicketAddresses) * 7 + checksumLength;
-  return values.length < Math.ceil((leastBytes * 8) / 5);
+/** Walks over the addresses to where the checksum starts, so that missing characters can be told from wrong ones. */
+function measureBody(encoded: Buffer): number {
+  const count = encoded[0] ?? 0;
+  if (count > maxTicketAddresses) throw damaged();
+  let length = headLength;
+  for (let index = 0; index < count; index += 1) {
+    const family = encoded[length];
+    if (family === undefined) throw incomplete();
+    if (family !== 4 && family !== 6) throw damaged();
+    length += family === 4 ? 7 : 19;
+  }
+  if (encoded.length < length + checksumLength) throw incomplete();
+  if (encoded.length > length + checksumLength) throw damaged();
+  return length;
 }
 
-function decodeBody(bytes: Buffer): PairingTicket {
-  const bodyLength = measureBody(bytes);
-  const body = bytes.subarray(0, bodyLength);
-  if (!checksum(body).equals(bytes.subarray(bodyLength))) throw damaged();
+function parseBody(body: Buffer): PairingTicket {
   let offset = 1;
   const take = (length: number): Buffer => {
     offset += length;
@@ -141,22 +148,6 @@ function decodeBody(bytes: Buffer): PairingTicket {
     addresses.push({ host, port });
   }
   return { version, inviter, addresses, secret, expiresAtMs };
-}
-
-/** Walks over the addresses to where the checksum starts, so that a cut can be told from damage. */
-function measureBody(bytes: Buffer): number {
-  const count = bytes[0] ?? 0;
-  let length = headLength;
-  if (count <= maxTicketAddresses) {
-    for (let index = 0; index < count && length < bytes.length; index += 1) {
-      const family = bytes[length];
-      if (family !== 4 && family !== 6) throw damaged();
-      length += family === 4 ? 7 : 19;
-    }
-    if (bytes.length < length + checksumLength) throw cutOff();
-    if (bytes.length === length + checksumLength) return length;
-  }
-  throw damaged();
 }
 
 function checksum(body: Uint8Array): Buffer {

@@ -54,6 +54,7 @@ export type RedeemOutcome =
     }
   | {
       readonly outcome: 'refused';
+      /** `expired` is told of cancelled tickets too, for as long as they are remembered. */
       readonly reason: 'unknown' | 'expired' | 'used' | 'wrong-proof' | 'rate-limited';
     };
 
@@ -72,7 +73,7 @@ interface OpenTicket extends IssuedTicket {
 
 const maxShownAttempts = 32;
 const maxWatchedAddresses = 256;
-const maxRememberedExpired = 64;
+const maxRememberedClosed = 64;
 
 /**
  * The inviter's open tickets. One device per ticket; that device may redeem it again until it expires, so that an answer
@@ -83,7 +84,7 @@ export class TicketBook {
   readonly #randomBytes: (sizeBytes: number) => Uint8Array;
   readonly #options: Required<TicketBookOptions>;
   readonly #open = new Map<string, OpenTicket>();
-  readonly #expired = new Set<string>();
+  readonly #closed = new Set<string>();
   readonly #wrongTimesMs = new Map<string, number[]>();
   #wrongAttempts: WrongAttempt[] = [];
   #refusedAttemptCount = 0;
@@ -134,7 +135,7 @@ export class TicketBook {
     const key = keyOf(request.ticketId);
     const ticket = this.#open.get(key);
     if (ticket === undefined) {
-      return this.#expired.has(key)
+      return this.#closed.has(key)
         ? { outcome: 'refused', reason: 'expired' }
         : this.#refuseWrong(request, 'unknown');
     }
@@ -154,13 +155,16 @@ export class TicketBook {
   /** Closes a ticket, redeemed or not. False when it was not open. */
   cancel(id: Uint8Array): boolean {
     this.#expire();
-    return this.#open.delete(keyOf(id));
+    const key = keyOf(id);
+    if (!this.#open.has(key)) return false;
+    this.#close(key);
+    return true;
   }
 
   /** Closes the tickets that this device redeemed. Call it when a device is unpaired, or it could redeem again at once. */
   cancelRedeemedBy(deviceId: DeviceId): void {
     for (const [key, ticket] of this.#open) {
-      if (ticket.redeemedBy === deviceId) this.#open.delete(key);
+      if (ticket.redeemedBy === deviceId) this.#close(key);
     }
   }
 
@@ -196,11 +200,14 @@ export class TicketBook {
   #expire(): void {
     const nowMs = this.#now();
     for (const [key, ticket] of this.#open) {
-      if (ticket.expiresAtMs > nowMs) continue;
-      this.#open.delete(key);
-      this.#expired.add(key);
+      if (ticket.expiresAtMs <= nowMs) this.#close(key);
     }
-    dropOldest(this.#expired, maxRememberedExpired);
+  }
+
+  #close(key: string): void {
+    this.#open.delete(key);
+    this.#closed.add(key);
+    dropOldest(this.#closed, maxRememberedClosed);
   }
 
   #isRateLimited(fromAddress: string): boolean {
