@@ -49,22 +49,24 @@ const FolderStatus = z.object({
   needFiles: z.number(),
   needBytes: z.number(),
   conflicts: z.number(),
-  problems: z.array(Problem),
-  peers: z.array(
-    z.object({
-      device: z.string(),
-      needFiles: z.number(),
-      durableSequence: z.number(),
-      inSync: z.boolean(),
-    }),
-  ),
+  problems: z.array(Problem).readonly(),
+  peers: z
+    .array(
+      z.object({
+        device: z.string(),
+        needFiles: z.number(),
+        durableSequence: z.number(),
+        inSync: z.boolean(),
+      }),
+    )
+    .readonly(),
 });
 
 const DeviceStatus = z.object({
   id: z.string(),
   name: z.string(),
   connected: z.boolean(),
-  addresses: z.array(Address),
+  addresses: z.array(Address).readonly(),
   connections: z.number(),
   rttMs: z.number().nullable(),
   bytesIn: z.number(),
@@ -88,11 +90,11 @@ const Status = z.object({
   uptimeSeconds: z.number(),
   pid: z.number(),
   listen: Address,
-  folders: z.array(FolderStatus),
-  devices: z.array(DeviceStatus),
-  transfers: z.array(Transfer),
+  folders: z.array(FolderStatus).readonly(),
+  devices: z.array(DeviceStatus).readonly(),
+  transfers: z.array(Transfer).readonly(),
   /** About the daemon itself: an index rebuilt, wrong pairing proofs, discovery not working. */
-  notices: z.array(z.string()),
+  notices: z.array(z.string()).readonly(),
 });
 
 const FolderSummary = z.object({
@@ -100,7 +102,7 @@ const FolderSummary = z.object({
   label: z.string(),
   path: z.string(),
   mode: z.enum(['two-way', 'send-only', 'receive-only']),
-  sharedWith: z.array(z.object({ device: z.string(), name: z.string(), accepted: z.boolean() })),
+  sharedWith: z.array(z.object({ device: z.string(), name: z.string(), accepted: z.boolean() })).readonly(),
 });
 const Offer = z.object({ id: z.string(), label: z.string(), device: z.string(), deviceName: z.string() });
 const Conflict = z.object({
@@ -131,7 +133,7 @@ export const methods = {
       ticket: z.string(),
       ticketId: z.string(),
       expiresAt: z.string(),
-      addresses: z.array(Address),
+      addresses: z.array(Address).readonly(),
     }),
     event: z.never(),
   },
@@ -142,14 +144,18 @@ export const methods = {
     event: z.object({ wrongProofFrom: z.string() }),
   },
   'pair.accept': { params: z.object({ ticket: z.string() }), result: PairedWith, event: z.never() },
-  'devices.list': { params: Nothing, result: z.object({ devices: z.array(DeviceStatus) }), event: z.never() },
+  'devices.list': {
+    params: Nothing,
+    result: z.object({ devices: z.array(DeviceStatus).readonly() }),
+    event: z.never(),
+  },
   'devices.remove': { params: z.object({ device: z.string() }), result: PairedWith, event: z.never() },
   'folders.add': {
     params: z.object({
       path: z.string(),
       id: z.string().optional(),
       label: z.string().optional(),
-      share: z.array(z.string()),
+      share: z.array(z.string()).readonly(),
       mode: z.enum(['two-way', 'send-only', 'receive-only']).optional(),
     }),
     result: FolderSummary,
@@ -160,10 +166,14 @@ export const methods = {
     result: FolderSummary,
     event: z.never(),
   },
-  'folders.offers': { params: Nothing, result: z.object({ offers: z.array(Offer) }), event: z.never() },
+  'folders.offers': {
+    params: Nothing,
+    result: z.object({ offers: z.array(Offer).readonly() }),
+    event: z.never(),
+  },
   'folders.list': {
     params: Nothing,
-    result: z.object({ folders: z.array(FolderSummary) }),
+    result: z.object({ folders: z.array(FolderSummary).readonly() }),
     event: z.never(),
   },
   'folders.remove': { params: z.object({ id: z.string() }), result: FolderSummary, event: z.never() },
@@ -176,16 +186,20 @@ export const methods = {
   wait: {
     params: z.object({
       folder: z.string().optional(),
-      devices: z.array(z.string()),
+      devices: z.array(z.string()).readonly(),
       connected: z.boolean(),
       timeoutMs: z.number().int().positive(),
     }),
-    result: z.object({ folders: z.array(z.string()), devices: z.array(z.string()), waitedMs: z.number() }),
-    event: z.object({ needFiles: z.number(), waitingFor: z.array(z.string()) }),
+    result: z.object({
+      folders: z.array(z.string()).readonly(),
+      devices: z.array(z.string()).readonly(),
+      waitedMs: z.number(),
+    }),
+    event: z.object({ needFiles: z.number(), waitingFor: z.array(z.string()).readonly() }),
   },
   'conflicts.list': {
     params: z.object({ folder: z.string().optional() }),
-    result: z.object({ conflicts: z.array(Conflict) }),
+    result: z.object({ conflicts: z.array(Conflict).readonly() }),
     event: z.never(),
   },
   'config.get': { params: z.object({ key: z.string() }), result: Setting, event: z.never() },
@@ -195,10 +209,14 @@ export const methods = {
     result: Setting.extend({ applied: z.boolean() }),
     event: z.never(),
   },
-  'config.list': { params: Nothing, result: z.object({ settings: z.array(Setting) }), event: z.never() },
+  'config.list': {
+    params: Nothing,
+    result: z.object({ settings: z.array(Setting).readonly() }),
+    event: z.never(),
+  },
   ping: {
     params: z.object({ device: z.string(), count: z.number().int().min(1).max(100) }),
-    result: z.object({ device: z.string(), name: z.string(), roundTripsMs: z.array(z.number()) }),
+    result: z.object({ device: z.string(), name: z.string(), roundTripsMs: z.array(z.number()).readonly() }),
     event: z.object({ roundTripMs: z.number() }),
   },
 } as const;
@@ -212,6 +230,10 @@ export type StatusReport = z.infer<typeof Status>;
 export type FolderStatus = z.infer<typeof FolderStatus>;
 export type DeviceStatus = z.infer<typeof DeviceStatus>;
 export type FolderSummary = z.infer<typeof FolderSummary>;
+export type FolderOffer = z.infer<typeof Offer>;
+export type ConflictCopy = z.infer<typeof Conflict>;
+export type TransferStatus = z.infer<typeof Transfer>;
+export type Setting = z.infer<typeof Setting>;
 
 /** An error that a method ends with; carried over the socket as it is. */
 export class ApiError extends Error {
