@@ -97,6 +97,7 @@ export interface Held {
 export interface ChunkLocation {
   readonly path: RelativePath;
   readonly offsetBytes: number;
+  readonly lengthBytes: number;
 }
 
 export interface IndexCounts {
