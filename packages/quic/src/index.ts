@@ -1,1 +1,3 @@
+export * from './frame-codec.js';
+export * from './frame-stream.js';
 export * from './transport.js';

@@ -1,0 +1,107 @@
+/** Frames on a byte stream: `type: u8 · length: u32 big-endian · payload: length bytes`. Pure. */
+
+export const FRAME_HEADER_BYTES = 5;
+
+export interface RawFrame {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** The largest payload of this frame type here, in bytes; `undefined` when the type does not belong on this stream. */
+export type FrameLimit = (type: number) => number | undefined;
+
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+  constructor(
+    readonly code: 'too-long' | 'unexpected-type' | 'truncated',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function encodeFrame(type: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + payload.length);
+  frame[0] = type;
+  new DataView(frame.buffer).setUint32(1, payload.length);
+  frame.set(payload, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/** Cuts a stream of bytes into frames. A length is held against its limit before a byte of the payload is kept. */
+export class FrameDecoder {
+  private readonly header = new Uint8Array(FRAME_HEADER_BYTES);
+  private headerBytes = 0;
+  private payload: Uint8Array | undefined;
+  private payloadBytes = 0;
+
+  constructor(private readonly limitOf: FrameLimit) {}
+
+  /** The frames that these bytes complete. Payloads may share memory with `bytes`. Throws {@link FrameError}. */
+  push(bytes: Uint8Array): RawFrame[] {
+    const frames: RawFrame[] = [];
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.headerBytes < FRAME_HEADER_BYTES) {
+        at = this.takeHeader(bytes, at);
+        if (this.headerBytes < FRAME_HEADER_BYTES) break;
+      }
+      at = this.takePayload(bytes, at, frames);
+    }
+    // A frame without payload is complete with its header, and no byte may ever follow.
+    if (this.headerBytes === FRAME_HEADER_BYTES && this.length() === 0) this.emit(new Uint8Array(0), frames);
+    return frames;
+  }
+
+  /** Throws when the stream has ended inside a frame. */
+  end(): void {
+    if (this.headerBytes > 0) throw new FrameError('truncated', 'the stream ended inside a frame');
+  }
+
+  private takeHeader(bytes: Uint8Array, from: number): number {
+    let at = from;
+    while (this.headerBytes < FRAME_HEADER_BYTES && at < bytes.length)
+      this.header[this.headerBytes++] = bytes[at++] ?? 0;
+    if (this.headerBytes === FRAME_HEADER_BYTES) this.checkHeader();
+    return at;
+  }
+
+  private checkHeader(): void {
+    const type = this.header[0] ?? 0;
+    const limit = this.limitOf(type);
+    if (limit === undefined)
+      throw new FrameError('unexpected-type', `a frame of type 0x${type.toString(16)} does not belong here`);
+    if (this.length() > limit)
+      throw new FrameError(
+        'too-long',
+        `a frame of type 0x${type.toString(16)} is longer than ${limit} bytes`,
+      );
+  }
+
+  private takePayload(bytes: Uint8Array, from: number, frames: RawFrame[]): number {
+    const length = this.length();
+    const available = bytes.length - from;
+    if (this.payload === undefined && available >= length) {
+      this.emit(bytes.subarray(from, from + length), frames);
+      return from + length;
+    }
+    this.payload ??= new Uint8Array(length);
+    const taken = Math.min(length - this.payloadBytes, available);
+    this.payload.set(bytes.subarray(from, from + taken), this.payloadBytes);
+    this.payloadBytes += taken;
+    if (this.payloadBytes === length) this.emit(this.payload, frames);
+    return from + taken;
+  }
+
+  private emit(payload: Uint8Array, frames: RawFrame[]): void {
+    frames.push({ type: this.header[0] ?? 0, payload });
+    this.headerBytes = 0;
+    this.payload = undefined;
+    this.payloadBytes = 0;
+  }
+
+  private length(): number {
+    const [, a = 0, b = 0, c = 0, d = 0] = this.header;
+    return a * 0x1000000 + b * 0x10000 + c * 0x100 + d;
+  }
+}
