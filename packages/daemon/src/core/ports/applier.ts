@@ -2,6 +2,7 @@ import type { FileEntry } from '../model/file-entry.js';
 import type { ContentHash } from '../model/identifiers.js';
 import type { Problem } from '../model/problem.js';
 import type { RelativePath } from '../model/relative-path.js';
+import type { HistoryItem } from './content-index.js';
 import type { AreaPath, FileStat } from './folder-disk.js';
 
 /**
@@ -15,8 +16,29 @@ export interface Applier {
    * The caller holds the paths' locks.
    */
   apply(tasks: readonly ApplyTask[]): Promise<readonly ApplyOutcome[]>;
-  /** Finishes or withdraws every intent that a crash left; before the first scan. */
-  recover(): Promise<void>;
+  /**
+   * Finishes or withdraws every intent that a crash left; before the first scan. Withdrawn ones are gone from the
+   * index when this returns; for each finished one the caller stores what is now held and removes the intent, in one
+   * transaction.
+   */
+  recover(): Promise<readonly Recovered[]>;
+}
+
+/** An intent that was found to be carried out, or was carried out now. */
+export interface Recovered {
+  readonly intentId: string;
+  readonly path: RelativePath;
+  /** The entry that is now held there. */
+  readonly entry: FileEntry;
+  /**
+   * What stands there; undefined after a removal. With a zero mtime where a person has edited it since, so that the
+   * next scan sees a change on top of `entry`.
+   */
+  readonly stat: FileStat | undefined;
+  /** For a move: the path that is no longer held. */
+  readonly movedFrom: RelativePath | undefined;
+  readonly copy?: { readonly entry: FileEntry; readonly stat: FileStat };
+  readonly historyItem?: HistoryItem;
 }
 
 export interface ApplyTask {
@@ -62,8 +84,15 @@ export type ApplyOutcome =
       readonly stat: FileStat | undefined;
       readonly copy?: { readonly entry: FileEntry; readonly stat: FileStat };
       readonly history?: AreaPath;
+      /** What `history` is, for the caller to store in the transaction that stores what is held. */
+      readonly historyItem?: HistoryItem;
+      /** The intent that stands for this in the index; the caller removes it in that transaction. */
+      readonly intentId?: string;
     }
-  /** Something else stood there than was assumed: it was put back, and is a change of this device's person. */
+  /**
+   * Something else stood there than was assumed: it was put back, and is a change of this device's person. The caller
+   * has the directory scanned. The intents of all outcomes but `applied` are gone from the index already.
+   */
   | { readonly outcome: 'local-edit' }
   /** The source was no longer what it was taken for: fetch again. */
   | { readonly outcome: 'source-gone' }

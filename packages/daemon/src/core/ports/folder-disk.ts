@@ -42,7 +42,9 @@ export interface FolderDisk {
   /** Runs steps in order, for each item up to its first failure; items are independent. One flush a directory. */
   run(items: readonly DiskStep[][]): Promise<readonly StepResult[][]>;
   /** Flushes these directories (fsync), after the renames of a batch. */
-  flushDirectories(directories: readonly (DirectoryPath | AreaPath)[]): Promise<DiskResult<void>>;
+  flushDirectories(
+    directories: readonly (DirectoryPath | { readonly area: AreaPath })[],
+  ): Promise<DiskResult<void>>;
   freeBytes(): Promise<DiskResult<{ readonly freeBytes: number; readonly totalBytes: number }>>;
 }
 
@@ -50,7 +52,11 @@ export type DiskResult<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: DiskError };
 
-/** `code` is the system's (ENOENT, EACCES, ENOSPC, …) or one of ours. */
+/**
+ * `code` is the system's (ENOENT, EACCES, ENOSPC, …) or one of ours: `changed-meanwhile`, `aborted`, `not-as-expected`,
+ * `wrong-hash`, `not-a-file`, `submount` (another file system is mounted there), `own-area` (an entry's path that leads
+ * into `.landropic/`), `root-missing` (the folder or its marker is not there: nothing may be concluded from that).
+ */
 export interface DiskError {
   readonly code: string | 'changed-meanwhile' | 'aborted';
   readonly message: string;
@@ -134,10 +140,23 @@ export type DiskStep =
     }
   /** link(temp, to), then unlink(temp). EEXIST when something stands there. Result: stat of `to`. */
   | { readonly op: 'link-temp'; readonly temp: AreaPath; readonly to: RelativePath }
-  /** Renames; `to` must not exist (checked by link where the system can). Result: stat of `to`. */
+  /**
+   * Renames; EEXIST when something stands at `to` (checked by link on the way out of the area). A file goes from one
+   * entry's path to another only by way of the area. Result: stat of `to`.
+   */
   | { readonly op: 'rename'; readonly from: StepPath; readonly to: StepPath }
-  /** Fails with `not-as-expected` unless what stands there has this identity (type, size, mtime, inode). */
-  | { readonly op: 'expect'; readonly at: StepPath; readonly stat: FileStat | undefined }
+  /**
+   * Fails with `not-as-expected` unless what stands there has this identity (type, size, mtime, inode) and, where a
+   * hash is given, is a file of this content. Result: its stat.
+   */
+  | {
+      readonly op: 'expect';
+      readonly at: StepPath;
+      readonly stat: FileStat | undefined;
+      readonly hash?: ContentHash;
+    }
+  /** Gives a file of the own area that has more than one link an inode of its own. Result: its stat. */
+  | { readonly op: 'unshare'; readonly area: AreaPath }
   /** Makes the directory and missing parents of it. Area only. */
   | { readonly op: 'make-area'; readonly area: AreaPath }
   | { readonly op: 'mkdir'; readonly path: RelativePath }
