@@ -126,4 +126,9 @@ export type FrameOf<T extends Frame['type']> = Extract<Frame, { type: T }>;
 export interface SequencedEntry {
   readonly sequence: number;
   readonly entry: FileEntry;
+  /**
+   * Set when a received entry's chunks came ahead in ChunkListPart frames: how many. Its own list is empty until the
+   * index receiver has put it together; whoever comes after the receiver never sees this.
+   */
+  readonly chunksInParts?: number;
 }
