@@ -48,8 +48,6 @@ export class FrameDecoder {
       }
       at = this.takePayload(bytes, at, frames);
     }
-    // A frame without payload is complete with its header, and no byte may ever follow.
-    if (this.headerBytes === FRAME_HEADER_BYTES && this.length() === 0) this.emit(new Uint8Array(0), frames);
     return frames;
   }
 

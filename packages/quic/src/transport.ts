@@ -115,7 +115,9 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
-export type IncomingStream = (BidiStream & { readonly kind: 'bidi' }) | (ReceiveStream & { readonly kind: 'uni' });
+export type IncomingStream =
+  | (BidiStream & { readonly kind: 'bidi' })
+  | (ReceiveStream & { readonly kind: 'uni' });
 
 export interface SendStream {
   readonly id: number;
@@ -199,7 +201,11 @@ export class TransportError extends Error {
   constructor(
     readonly code: TransportErrorCode,
     message: string,
-    readonly details: { readonly cause?: unknown; readonly closeInfo?: CloseInfo; readonly streamCode?: number } = {},
+    readonly details: {
+      readonly cause?: unknown;
+      readonly closeInfo?: CloseInfo;
+      readonly streamCode?: number;
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
   }

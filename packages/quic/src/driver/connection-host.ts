@@ -1,0 +1,28 @@
+import type { DatagramIo } from '../udp/datagram-io.js';
+import type { QuicConnection } from './connection.js';
+import type { AdmissionLimits, TransportProfile } from './options.js';
+import type { ReceiveSlab } from './receive-slab.js';
+
+/** The connection's close, to be kept and repeated for a while. */
+export interface ClosingDatagram {
+  readonly datagram: Uint8Array;
+  readonly lingerMs: number;
+}
+
+/** What a connection needs of its endpoint. */
+export interface ConnectionHost {
+  readonly io: DatagramIo;
+  readonly receiveSlab: ReceiveSlab;
+  readonly scratch: Uint8Array;
+  readonly profile: TransportProfile;
+  readonly admission: AdmissionLimits;
+  /** Processes the connection at the end of this turn of the event loop. */
+  schedule(connection: QuicConnection): void;
+  /** The kernel takes no more packets: try again in a moment. */
+  scheduleLater(connection: QuicConnection): void;
+  countSent(bytes: number): void;
+  /** The peer's certificate was accepted. */
+  handleVerified(connection: QuicConnection): void;
+  handleRejected(connection: QuicConnection, closeCode: number, reason: string): void;
+  handleEnded(connection: QuicConnection, closing: ClosingDatagram | undefined): void;
+}

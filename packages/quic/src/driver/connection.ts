@@ -1,0 +1,475 @@
+import {
+  type BidiStream,
+  type CloseInfo,
+  type Connection,
+  type ConnectionStats,
+  type IncomingStream,
+  type OpenOptions,
+  type PeerIdentity,
+  type SendStream,
+  type SocketAddress,
+  TransportError,
+  type VerifyPeer,
+} from '../transport.js';
+import { AbortCredit } from './abort-credit.js';
+import { encodeReason, readCloseInfo } from './close-info.js';
+import type { ConnectionHost } from './connection-host.js';
+import { DeadlineTimer } from './deadline-timer.js';
+import { parseQuicheError } from './error-parsing.js';
+import { PacketSize } from './packet-size.js';
+import type { PeerPath } from './peer-path.js';
+import { MIN_PACKET_BYTES, type QuicheConnection } from './quiche-binding.js';
+import type { ReceiveSlab } from './receive-slab.js';
+import type { Route } from './route.js';
+import { SendScheduler } from './send-scheduler.js';
+import {
+  handleTransportDatagram,
+  isTransportDatagram,
+  purgeProbes,
+  queueProbe,
+  takeDatagram,
+} from './size-probing.js';
+import { StallWatch } from './stall-watch.js';
+import type { QuicStream } from './stream.js';
+import type { StreamHost } from './stream-host.js';
+import { StreamTable } from './stream-table.js';
+import { Waiter } from './waiter.js';
+
+/** Packets sent in one go before other connections and arriving packets get their turn. */
+const PACKETS_PER_TURN = 512;
+/** How long `close` waits for what was written before it. */
+const CLOSE_FLUSH_MS = 250;
+/** QUIC's INTERNAL_ERROR: this side gives the connection up so that a fresh one can replace it. */
+const INTERNAL_ERROR = 0x1;
+/** CRYPTO_ERROR with the alert "certificate required". */
+const CERTIFICATE_REQUIRED = 0x174;
+
+export interface ConnectionSetup {
+  readonly id: string;
+  readonly role: 'dialler' | 'acceptor';
+  readonly quiche: QuicheConnection;
+  readonly path: PeerPath;
+  readonly verifyPeer: VerifyPeer;
+  readonly localAddress: SocketAddress;
+  readonly packetTargetBytes: number;
+  readonly handshakeTimeoutMs: number;
+}
+
+/**
+ * One QUIC connection. Invariants:
+ * 1. No stream is looked at before `#identity` is set, which only an accepting `verifyPeer` does.
+ * 2. `process` runs at most once per turn of the event loop: it reads streams, offers queues, sends packets, sets the
+ *    timer, in that order.
+ * 3. Once `#closeInfo` is set, quiche is not called again and every stream and waiter has failed.
+ */
+export class QuicConnection implements Connection, Route, StreamHost {
+  readonly id: string;
+  readonly role: 'dialler' | 'acceptor';
+  readonly quiche: QuicheConnection;
+  readonly localAddress: SocketAddress;
+  readonly receiveSlab: ReceiveSlab;
+  readonly scratch: Uint8Array;
+  readonly sendHighWaterBytes: number;
+  readonly #streams: StreamTable;
+  readonly #scheduler = new SendScheduler();
+  readonly #closed = new Waiter<CloseInfo>();
+  readonly #timer: DeadlineTimer;
+  readonly #packetSize: PacketSize;
+  readonly #credit: AbortCredit;
+  readonly #stall = new StallWatch();
+  #identity: PeerIdentity | undefined;
+  #alpn = '';
+  #chain: readonly Uint8Array[] = [];
+  #closing: { code: number; reason: string; deadlineMs: number } | undefined;
+  #closeInfo: CloseInfo | undefined;
+  #endError: TransportError | undefined;
+  #handshakeDeadlineMs: number;
+  #keepAliveAtMs: number;
+  #unverifiedDatagrams = 0;
+  #unverifiedBytes = 0;
+  #hasReceived = false;
+  #hasProgressed = false;
+  #checkedAtMs = 0;
+  #windowBytes = 0;
+  #windowReadAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly host: ConnectionHost,
+    private readonly setup: ConnectionSetup,
+  ) {
+    this.id = setup.id;
+    this.role = setup.role;
+    this.quiche = setup.quiche;
+    this.localAddress = setup.localAddress;
+    this.receiveSlab = host.receiveSlab;
+    this.scratch = host.scratch;
+    this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
+    this.#streams = new StreamTable(this, setup.role);
+    this.#packetSize = new PacketSize(setup.packetTargetBytes);
+    this.#credit = new AbortCredit(host.profile);
+    const now = performance.now();
+    this.#handshakeDeadlineMs = now + setup.handshakeTimeoutMs;
+    this.#keepAliveAtMs = now + host.profile.keepAliveMs;
+    this.#timer = new DeadlineTimer(() => this.#handleDeadline());
+  }
+
+  get alpn(): string {
+    return this.#alpn;
+  }
+
+  get peer(): PeerIdentity {
+    if (this.#identity === undefined) throw new Error('the peer is not verified yet');
+    return this.#identity;
+  }
+
+  get isVerified(): boolean {
+    return this.#identity !== undefined;
+  }
+
+  get peerCertificates(): readonly Uint8Array[] {
+    return this.#chain;
+  }
+
+  get remoteAddress(): SocketAddress {
+    return this.setup.path.address;
+  }
+
+  get closed(): Promise<CloseInfo> {
+    return this.#closed.promise;
+  }
+
+  openBidi(options?: OpenOptions): Promise<BidiStream> {
+    return this.#endError === undefined
+      ? this.#streams.open('bidi', options)
+      : Promise.reject(this.#endError);
+  }
+
+  openUni(options?: OpenOptions): Promise<SendStream> {
+    return this.#endError === undefined ? this.#streams.open('uni', options) : Promise.reject(this.#endError);
+  }
+
+  onStream(handler: (stream: IncomingStream) => void): void {
+    this.#streams.onStream(handler);
+  }
+
+  close(code: number, reason: string): Promise<void> {
+    const gone = this.#closed.promise.then(() => {});
+    if (this.#closing !== undefined || this.#closeInfo !== undefined) return gone;
+    this.#closing = { code, reason, deadlineMs: performance.now() + CLOSE_FLUSH_MS };
+    this.#endError ??= new TransportError('connection-closed', 'the connection was closed here', {
+      closeInfo: { by: 'local', code, reason },
+    });
+    this.#flush();
+    this.#closeWhenFlushed();
+    return gone;
+  }
+
+  /** Gives the connection up at once, without waiting for anything to be sent before. */
+  abandon(isApplication: boolean, code: number, info: CloseInfo): void {
+    if (this.#closeInfo !== undefined) return;
+    // What the handshake still owes goes first: without it a dialler could not send its close at all.
+    this.#sendPackets(PACKETS_PER_TURN);
+    try {
+      this.quiche.close(isApplication, code, encodeReason(info.reason));
+    } catch {
+      // Closed already.
+    }
+    this.#end(info, this.#sendClosing());
+  }
+
+  stats(): ConnectionStats {
+    return readStats(this.quiche, this.#packetSize.currentBytes, this.#streams.size, this.#credit.aborted);
+  }
+
+  // --- StreamHost
+
+  endedWith(): TransportError | undefined {
+    return this.#endError;
+  }
+
+  markPending(stream: QuicStream): void {
+    this.#scheduler.add(stream);
+    this.host.schedule(this);
+  }
+
+  requestFlush(): void {
+    this.host.schedule(this);
+  }
+
+  countReadBytes(_count: number): void {}
+
+  countAbort(stream: QuicStream, unreadBytes: number): void {
+    this.#credit.count(stream.kind, unreadBytes);
+  }
+
+  forget(stream: QuicStream): void {
+    this.#scheduler.remove(stream);
+    this.#streams.forget(stream);
+  }
+
+  // --- packets
+
+  receive(datagram: Buffer, host: string, port: number): void {
+    if (this.#closeInfo !== undefined) return;
+    if (this.#identity === undefined && !this.#admitUnverified(datagram.length)) return;
+    try {
+      this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
+    } catch (error) {
+      // quiche has noted what is fatal and closes by itself; the rest are damaged or foreign packets.
+      if (parseQuicheError(error).kind === 'tls') this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
+    }
+    this.#hasReceived = true;
+    this.host.schedule(this);
+  }
+
+  /** Strangers get this much of our memory and time, and then silence. */
+  #admitUnverified(bytes: number): boolean {
+    const { maxUnverifiedDatagrams, maxUnverifiedBytes } = this.host.admission;
+    if (this.#unverifiedDatagrams >= maxUnverifiedDatagrams) return false;
+    if (this.#unverifiedBytes + bytes > maxUnverifiedBytes) return false;
+    this.#unverifiedDatagrams += 1;
+    this.#unverifiedBytes += bytes;
+    return true;
+  }
+
+  /** One turn: see invariant 2. */
+  process(): void {
+    if (this.#closeInfo !== undefined) return;
+    if (this.#hasReceived) this.#handleReceived();
+    if (this.#closeInfo !== undefined) return;
+    this.#flush();
+    if (this.#closing !== undefined) this.#closeWhenFlushed();
+    else if (this.quiche.isDraining() || this.quiche.isClosed())
+      this.#end(readCloseInfo(this.quiche), undefined);
+    else if (this.#credit.isUsedUp) this.#giveUp('too many streams were reset or stopped');
+  }
+
+  #handleReceived(): void {
+    this.#hasReceived = false;
+    const now = performance.now();
+    this.#keepAliveAtMs = now + this.host.profile.keepAliveMs;
+    this.#stall.noteReceived(now);
+    this.#packetSize.handleReceived();
+    if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
+    if (this.#identity === undefined || this.#closeInfo !== undefined) return;
+    this.setup.path.followMigration(this.quiche);
+    this.#readDatagrams();
+    this.#streams.handleReadable();
+    if (this.#closeInfo === undefined) this.#streams.serveOpenRequests();
+  }
+
+  #verifyPeer(): void {
+    if (this.quiche.isDraining() || this.quiche.isClosed()) return;
+    this.#alpn = Buffer.from(this.quiche.applicationProto()).toString('latin1');
+    const chain = this.quiche.peerCertChain();
+    if (chain === null || chain.length === 0) {
+      const reason = 'the peer showed no certificate';
+      this.host.handleRejected(this, CERTIFICATE_REQUIRED, reason);
+      this.abandon(false, CERTIFICATE_REQUIRED, { by: 'transport', code: CERTIFICATE_REQUIRED, reason });
+      return;
+    }
+    this.#chain = chain;
+    const verdict = this.setup.verifyPeer(chain, this.#alpn);
+    if (!verdict.accepted) {
+      const { closeCode, reason } = verdict;
+      this.host.handleRejected(this, closeCode, reason);
+      this.abandon(true, closeCode, { by: 'local', code: closeCode, reason });
+      return;
+    }
+    this.#identity = verdict.identity;
+    this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
+    this.#packetSize.start(performance.now());
+    this.host.handleVerified(this);
+  }
+
+  /** Offers what is queued to quiche and sends what it makes of it, until neither goes on. */
+  #flush(): void {
+    const mayOffer = this.#identity !== undefined;
+    let budget = PACKETS_PER_TURN;
+    for (;;) {
+      const taken = mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#readWindow()) : 0;
+      if (taken > 0) {
+        this.#hasProgressed = true;
+        this.#stall.noteProgress(performance.now());
+      }
+      const sent = this.#sendPackets(budget);
+      if (sent < 0) return;
+      budget -= sent;
+      if (budget <= 0) {
+        this.host.schedule(this);
+        break;
+      }
+      if (taken === 0) break;
+    }
+    this.#setTimer();
+  }
+
+  /** Returns how many packets went out; -1 when the kernel takes no more for now. */
+  #sendPackets(limit: number): number {
+    const { io } = this.host;
+    const { path } = this.setup;
+    const probeBytes = this.#startProbe();
+    let isProbing = probeBytes > 0;
+    let sent = 0;
+    while (sent < limit) {
+      const buffer = io.allocate(isProbing ? probeBytes : this.#packetSize.currentBytes);
+      if (buffer === undefined) {
+        this.host.scheduleLater(this);
+        return -1;
+      }
+      const result = this.quiche.send(buffer);
+      if (result === null) break;
+      const [length, info] = result;
+      const to = path.resolve(info.to.host, info.to.port);
+      io.send(length, to.host, to.port);
+      this.host.countSent(length);
+      sent += 1;
+      if (isProbing) isProbing = sent < PROBE_PACKETS && this.quiche.dgramSendQueueLen() > 0;
+    }
+    if (probeBytes > 0) this.#finishProbe();
+    if (sent > 0) io.flush();
+    return sent;
+  }
+
+  /** Queues a probe of the path when one is due, and returns the size that its packet needs; otherwise 0. */
+  #startProbe(): number {
+    const probe = this.#packetSize.takeDueProbe(performance.now());
+    return probe !== undefined && queueProbe(this.quiche, probe) ? probe.sizeBytes : 0;
+  }
+
+  /** A probe that did not go out would block the queue: no later packet is large enough for it. */
+  #finishProbe(): void {
+    if (this.quiche.dgramSendQueueLen() === 0) return;
+    purgeProbes(this.quiche);
+    this.#packetSize.handleProbeUnsent(performance.now());
+  }
+
+  #readDatagrams(): void {
+    for (;;) {
+      const datagram = takeDatagram(this.quiche);
+      if (datagram === undefined) return;
+      if (isTransportDatagram(datagram)) handleTransportDatagram(this.quiche, this.#packetSize, datagram);
+    }
+  }
+
+  #readWindow(): number {
+    const now = performance.now();
+    if (now - this.#windowReadAtMs > WINDOW_READ_INTERVAL_MS) {
+      this.#windowReadAtMs = now;
+      this.#windowBytes = this.quiche.pathStats()[0]?.cwnd ?? 0;
+    }
+    return this.#windowBytes;
+  }
+
+  // --- time
+
+  #setTimer(): void {
+    const now = performance.now();
+    const quicheMs = this.quiche.timeout();
+    let deadline = quicheMs === null ? Number.POSITIVE_INFINITY : now + quicheMs;
+    if (this.#identity === undefined) deadline = Math.min(deadline, this.#handshakeDeadlineMs);
+    else deadline = Math.min(deadline, this.#keepAliveAtMs, this.#packetSize.deadlineMs);
+    if (this.#closing !== undefined) deadline = Math.min(deadline, this.#closing.deadlineMs);
+    if (!this.#scheduler.isIdle) deadline = Math.min(deadline, now + STALL_CHECK_MS);
+    this.#timer.setDeadline(deadline);
+  }
+
+  #handleDeadline(): void {
+    if (this.#closeInfo !== undefined) return;
+    const now = performance.now();
+    const timeoutMs = this.quiche.timeout();
+    if (timeoutMs !== null && timeoutMs <= 0) this.#packetSize.handleTimeout(now);
+    this.quiche.onTimeout();
+    if (this.#identity === undefined && now >= this.#handshakeDeadlineMs) {
+      this.abandon(false, 0, { by: 'timeout', reason: 'no handshake in time' });
+      return;
+    }
+    if (now >= this.#keepAliveAtMs) {
+      this.#keepAliveAtMs = now + this.host.profile.keepAliveMs;
+      if (this.#identity !== undefined) this.quiche.sendAckEliciting();
+    }
+    this.#checkProgress(now);
+    if (this.#stall.isStalled(this.#scheduler.isUrgentWaiting, now)) {
+      this.#giveUp('urgent bytes could not be sent for too long');
+      return;
+    }
+    this.process();
+  }
+
+  /** While bytes wait: do they move? */
+  #checkProgress(now: number): void {
+    if (this.#scheduler.isIdle || now - this.#checkedAtMs < STALL_CHECK_MS) return;
+    this.#checkedAtMs = now;
+    this.#packetSize.handleCheck(now, this.quiche.stats().lost, this.#hasProgressed);
+    this.#hasProgressed = false;
+  }
+
+  // --- the end
+
+  #giveUp(reason: string): void {
+    this.abandon(false, INTERNAL_ERROR, { by: 'transport', code: INTERNAL_ERROR, reason });
+  }
+
+  #closeWhenFlushed(): void {
+    const closing = this.#closing;
+    if (closing === undefined || this.#closeInfo !== undefined) return;
+    if (!this.#scheduler.isIdle && performance.now() < closing.deadlineMs) return;
+    this.abandon(true, closing.code, { by: 'local', code: closing.code, reason: closing.reason });
+  }
+
+  /** Sends what `quiche.close` made, and returns it with the time for which it should be repeated. */
+  #sendClosing(): { datagram: Uint8Array; lingerMs: number } | undefined {
+    const buffer = Buffer.alloc(MIN_PACKET_BYTES);
+    let result: ReturnType<QuicheConnection['send']>;
+    try {
+      result = this.quiche.send(buffer);
+    } catch {
+      return undefined;
+    }
+    if (result === null) return undefined;
+    return { datagram: buffer.subarray(0, result[0]), lingerMs: this.quiche.timeout() ?? DEFAULT_LINGER_MS };
+  }
+
+  #end(info: CloseInfo, closing: { datagram: Uint8Array; lingerMs: number } | undefined): void {
+    if (this.#closeInfo !== undefined) return;
+    this.#closeInfo = info;
+    const detail = info.code === undefined ? info.reason : `${info.code} ${info.reason}`;
+    this.#endError ??= new TransportError('connection-closed', `the connection has ended: ${detail}`, {
+      closeInfo: info,
+    });
+    this.#timer.stop();
+    this.#streams.failAll(this.#endError);
+    this.#scheduler.clear();
+    this.host.handleEnded(this, closing);
+    this.#closed.resolve(info);
+  }
+}
+
+const WINDOW_READ_INTERVAL_MS = 10;
+const STALL_CHECK_MS = 1_000;
+const DEFAULT_LINGER_MS = 300;
+/** How many packets a probe may need: others can be in line before it. */
+const PROBE_PACKETS = 3;
+
+function readStats(
+  quiche: QuicheConnection,
+  packetSizeBytes: number,
+  streamsOpen: number,
+  streamsAborted: number,
+): ConnectionStats {
+  const all = quiche.stats();
+  const path = quiche.pathStats()[0];
+  return {
+    bytesIn: all.recvBytes,
+    bytesOut: all.sentBytes,
+    packetsIn: all.recv,
+    packetsOut: all.sent,
+    packetsLost: all.lost,
+    rttMs: path?.rtt ?? 0,
+    congestionWindowBytes: path?.cwnd ?? 0,
+    deliveryRateBytesPerSecond: path?.deliveryRate ?? 0,
+    packetSizeBytes,
+    streamsOpen,
+    streamsAborted,
+  };
+}

@@ -1,0 +1,135 @@
+import {
+  type CloseInfo,
+  type Connection,
+  type DialOptions,
+  type SocketAddress,
+  type TlsCredentials,
+  TransportError,
+} from '../transport.js';
+import { LOCAL_HOST_PORT } from './address.js';
+import { QuicConnection } from './connection.js';
+import type { ConnectionHost } from './connection-host.js';
+import { createConnectionId } from './connection-id.js';
+import { findPacketTarget } from './interface-mtu.js';
+import { PeerPath } from './peer-path.js';
+import { type QuicheConfig, quiche } from './quiche-binding.js';
+import { buildQuicheConfig } from './tls-config.js';
+import { Waiter } from './waiter.js';
+
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+
+export interface DiallerSetup {
+  readonly credentials: TlsCredentials;
+  readonly maxPacketBytes: number | undefined;
+  readonly register: (connection: QuicConnection, ids: readonly Uint8Array[]) => void;
+}
+
+export interface DiallerHost extends ConnectionHost {
+  readonly localAddress: SocketAddress;
+}
+
+/** Outgoing connections until their peer is verified. */
+export class Dialler {
+  readonly #config: QuicheConfig;
+  readonly #pending = new Map<QuicConnection, Waiter<Connection>>();
+
+  constructor(
+    private readonly host: DiallerHost,
+    private readonly setup: DiallerSetup,
+  ) {
+    this.#config = buildQuicheConfig(setup.credentials, host.profile);
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  async connect(remote: SocketAddress, options: DialOptions): Promise<Connection> {
+    const { signal } = options;
+    if (signal?.aborted === true) throw abortedDial(signal);
+    const connection = this.#start(remote, options);
+    const waiter = new Waiter<Connection>();
+    this.#pending.set(connection, waiter);
+    const onAbort = (): void => {
+      if (signal !== undefined) this.#abandon(connection, abortedDial(signal));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.host.schedule(connection);
+    try {
+      return await waiter.promise;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  abortAll(error: TransportError): void {
+    for (const connection of [...this.#pending.keys()]) this.#abandon(connection, error);
+  }
+
+  handleVerified(connection: QuicConnection): void {
+    this.#take(connection)?.resolve(connection);
+  }
+
+  handleRejected(connection: QuicConnection, closeCode: number, reason: string): void {
+    const closeInfo: CloseInfo = { by: 'local', code: closeCode, reason };
+    this.#take(connection)?.reject(
+      new TransportError('peer-rejected', `the peer was refused: ${reason}`, { closeInfo }),
+    );
+  }
+
+  handleEnded(connection: QuicConnection): void {
+    const waiter = this.#take(connection);
+    if (waiter === undefined) return;
+    void connection.closed.then((closeInfo) => waiter.reject(describeFailure(closeInfo)));
+  }
+
+  #start(remote: SocketAddress, options: DialOptions): QuicConnection {
+    const sourceId = createConnectionId();
+    const path = new PeerPath(remote, 'dialler');
+    const target = Math.min(
+      this.setup.maxPacketBytes ?? Number.POSITIVE_INFINITY,
+      findPacketTarget(remote.host),
+    );
+    this.#config.setApplicationProtos([options.alpn]);
+    this.#config.setMaxSendUdpPayloadSize(target);
+    const connection = new QuicConnection(this.host, {
+      id: sourceId.toString('hex'),
+      role: 'dialler',
+      quiche: quiche.Connection.connect(null, sourceId, LOCAL_HOST_PORT, path.quicheAddress, this.#config),
+      path,
+      verifyPeer: options.verifyPeer,
+      localAddress: this.host.localAddress,
+      packetTargetBytes: target,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+    });
+    this.setup.register(connection, [sourceId]);
+    return connection;
+  }
+
+  #abandon(connection: QuicConnection, error: TransportError): void {
+    this.#take(connection)?.reject(error);
+    connection.abandon(false, 0, { by: 'local', reason: error.message });
+  }
+
+  #take(connection: QuicConnection): Waiter<Connection> | undefined {
+    const waiter = this.#pending.get(connection);
+    this.#pending.delete(connection);
+    return waiter;
+  }
+}
+
+function abortedDial(signal: AbortSignal): TransportError {
+  return new TransportError('aborted', 'the attempt to connect was given up', { cause: signal.reason });
+}
+
+function describeFailure(closeInfo: CloseInfo): TransportError {
+  if (closeInfo.by === 'timeout') {
+    return new TransportError('handshake-timeout', 'no answer within the time for the handshake', {
+      closeInfo,
+    });
+  }
+  if (closeInfo.by === 'transport') {
+    return new TransportError('handshake-failed', `the handshake failed: ${closeInfo.reason}`, { closeInfo });
+  }
+  return new TransportError('connection-closed', `the peer closed: ${closeInfo.reason}`, { closeInfo });
+}

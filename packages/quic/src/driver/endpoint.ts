@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Connection,
+  type DialOptions,
+  type Endpoint,
+  type EndpointStats,
+  type RejectedConnection,
+  type SocketAddress,
+  TransportError,
+} from '../transport.js';
+import type { DatagramIo } from '../udp/datagram-io.js';
+import { openDgramIo } from '../udp/dgram-io.js';
+import { Acceptor } from './acceptor.js';
+import { ClosingRoute } from './closing-route.js';
+import type { QuicConnection } from './connection.js';
+import type { ClosingDatagram, ConnectionHost } from './connection-host.js';
+import { connectionIdKey } from './connection-id.js';
+import { Dialler } from './dialler.js';
+import { DEFAULT_ADMISSION, fileSync, type QuicEndpointOptions } from './options.js';
+import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
+import { ReceiveSlab } from './receive-slab.js';
+import type { Route } from './route.js';
+
+const DEFAULT_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
+const SCRATCH_BYTES = 64 * 1024;
+const CONGESTED_RETRY_MS = 1;
+
+/**
+ * Opens a UDP socket that dials and accepts QUIC connections.
+ * Rejects with `listen-failed`; throws a TypeError for credentials that TLS does not take.
+ */
+export async function createQuicEndpoint(options: QuicEndpointOptions): Promise<Endpoint> {
+  const bufferBytes = options.socketBufferBytes ?? DEFAULT_SOCKET_BUFFER_BYTES;
+  const io = await openDgramIo(options.listen, {
+    receiveBufferBytes: bufferBytes,
+    sendBufferBytes: bufferBytes,
+  });
+  try {
+    return new QuicEndpoint(io, options);
+  } catch (cause) {
+    await io.close();
+    throw new TypeError('TLS does not take these credentials', { cause });
+  }
+}
+
+/**
+ * Routes datagrams to connections by connection ID and lets each connection work once per turn of the event loop, after
+ * everything that had arrived by then.
+ */
+export class QuicEndpoint implements Endpoint, ConnectionHost {
+  readonly receiveSlab = new ReceiveSlab();
+  readonly scratch = new Uint8Array(SCRATCH_BYTES);
+  readonly profile;
+  readonly admission;
+  readonly #routes = new Map<string, Route>();
+  readonly #keys = new Map<QuicConnection, string[]>();
+  readonly #acceptor: Acceptor;
+  readonly #dialler: Dialler;
+  readonly #lingering = new Set<NodeJS.Timeout>();
+  #dirty = new Set<QuicConnection>();
+  #isScheduled = false;
+  #isClosed = false;
+  #connectionHandler: ((connection: Connection) => void) | undefined;
+  #rejectedHandler: ((event: RejectedConnection) => void) | undefined;
+  #attempted = 0;
+  #accepted = 0;
+  readonly #rejected: Record<string, number> = {};
+  #datagramsIn = 0;
+  #datagramsOut = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(
+    readonly io: DatagramIo,
+    options: QuicEndpointOptions,
+  ) {
+    this.profile = options.profile ?? fileSync;
+    this.admission = { ...DEFAULT_ADMISSION, ...options.admission };
+    const setup = {
+      credentials: options.credentials,
+      verifyPeer: options.verifyPeer,
+      maxPacketBytes: options.maxPacketBytes,
+      register: (connection: QuicConnection, ids: readonly Uint8Array[]) => this.#register(connection, ids),
+    };
+    const resetKey = randomBytes(32);
+    this.#acceptor = new Acceptor(this, { ...setup, resetKey });
+    this.#dialler = new Dialler(this, setup);
+    io.onDatagram((datagram, host, port) => this.#handleDatagram(datagram, host, port));
+  }
+
+  get localAddress(): SocketAddress {
+    return this.io.localAddress;
+  }
+
+  connect(remote: SocketAddress, options: DialOptions): Promise<Connection> {
+    if (this.#isClosed)
+      return Promise.reject(new TransportError('endpoint-closed', 'the endpoint is closed'));
+    this.#attempted += 1;
+    return this.#dialler.connect(remote, options);
+  }
+
+  setAcceptedProtocols(protocols: readonly string[]): void {
+    this.#acceptor.setProtocols(protocols);
+  }
+
+  onConnection(handler: (connection: Connection) => void): void {
+    this.#connectionHandler = handler;
+  }
+
+  onRejected(handler: (event: RejectedConnection) => void): void {
+    this.#rejectedHandler = handler;
+  }
+
+  stats(): EndpointStats {
+    return {
+      connections: this.#keys.size,
+      halfOpen: this.#acceptor.halfOpen + this.#dialler.pending,
+      attempted: this.#attempted,
+      accepted: this.#accepted,
+      rejected: { ...this.#rejected },
+      datagramsIn: this.#datagramsIn,
+      datagramsOut: this.#datagramsOut,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      datagramIo: this.io.name,
+    };
+  }
+
+  async close(code: number, reason: string): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#acceptor.setProtocols([]);
+      this.#dialler.abortAll(new TransportError('endpoint-closed', 'the endpoint was closed'));
+      await Promise.all([...this.#keys.keys()].map((connection) => connection.close(code, reason)));
+      for (const timer of this.#lingering) clearTimeout(timer);
+      this.#lingering.clear();
+      this.#routes.clear();
+    }
+    await this.io.close();
+  }
+
+  // --- ConnectionHost
+
+  schedule(connection: QuicConnection): void {
+    this.#dirty.add(connection);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#processDirty());
+  }
+
+  scheduleLater(connection: QuicConnection): void {
+    setTimeout(() => this.schedule(connection), CONGESTED_RETRY_MS);
+  }
+
+  countSent(bytes: number): void {
+    this.#datagramsOut += 1;
+    this.#bytesOut += bytes;
+  }
+
+  handleVerified(connection: QuicConnection): void {
+    if (connection.role === 'dialler') {
+      this.#dialler.handleVerified(connection);
+      return;
+    }
+    this.#accepted += 1;
+    this.#acceptor.handleSettled(connection);
+    this.#connectionHandler?.(connection);
+  }
+
+  handleRejected(connection: QuicConnection, closeCode: number, reason: string): void {
+    this.#rejected[closeCode] = (this.#rejected[closeCode] ?? 0) + 1;
+    if (connection.role === 'dialler') this.#dialler.handleRejected(connection, closeCode, reason);
+    else this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
+  }
+
+  handleEnded(connection: QuicConnection, closing: ClosingDatagram | undefined): void {
+    const keys = this.#keys.get(connection) ?? [];
+    this.#keys.delete(connection);
+    this.#dirty.delete(connection);
+    if (connection.role === 'dialler') this.#dialler.handleEnded(connection);
+    else this.#acceptor.handleEnded(connection);
+    if (closing === undefined) {
+      for (const key of keys) this.#routes.delete(key);
+      return;
+    }
+    const to = connection.remoteAddress;
+    this.sendDatagram(closing.datagram, to);
+    const route = new ClosingRoute(closing.datagram, to, (datagram, at) => this.sendDatagram(datagram, at));
+    for (const key of keys) this.#routes.set(key, route);
+    const timer = setTimeout(() => {
+      this.#lingering.delete(timer);
+      for (const key of keys) if (this.#routes.get(key) === route) this.#routes.delete(key);
+    }, closing.lingerMs);
+    timer.unref();
+    this.#lingering.add(timer);
+  }
+
+  // --- packets
+
+  #register(connection: QuicConnection, ids: readonly Uint8Array[]): void {
+    const keys = ids.map(connectionIdKey);
+    this.#keys.set(connection, keys);
+    for (const key of keys) this.#routes.set(key, connection);
+  }
+
+  #handleDatagram(datagram: Buffer, host: string, port: number): void {
+    if (this.#isClosed && this.#routes.size === 0) return;
+    this.#datagramsIn += 1;
+    this.#bytesIn += datagram.length;
+    if (isShortHeader(datagram)) {
+      const key = shortHeaderKey(datagram);
+      if (key !== undefined) this.#routes.get(key)?.receive(datagram, host, port);
+      return;
+    }
+    const header = parseRoutingHeader(datagram);
+    if (header?.form !== 'long') return;
+    const route = this.#routes.get(header.destinationKey);
+    if (route !== undefined) {
+      route.receive(datagram, host, port);
+      return;
+    }
+    if (this.#isClosed) return;
+    const connection = this.#acceptor.accept(datagram, header.version, { host, port });
+    connection?.receive(datagram, host, port);
+  }
+
+  #processDirty(): void {
+    this.#isScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const connection of dirty) connection.process();
+  }
+
+  /** Sends a datagram that belongs to no live connection. */
+  sendDatagram(datagram: Uint8Array, to: SocketAddress): void {
+    const buffer = this.io.allocate(datagram.length);
+    if (buffer === undefined) return;
+    buffer.set(datagram);
+    this.io.send(datagram.length, to.host, to.port);
+    this.io.flush();
+    this.countSent(datagram.length);
+  }
+}

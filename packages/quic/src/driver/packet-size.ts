@@ -1,0 +1,115 @@
+import { MIN_PACKET_BYTES } from './quiche-binding.js';
+
+export interface Probe {
+  readonly id: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * How large this connection's packets are (pure). Starts at what every path carries; raised only to a size that a padded
+ * probe, answered by the peer, has shown to get through; lowered when packets vanish. Times in ms, monotonic.
+ *
+ * quiche has neither probing nor a size that can change, but it never makes a packet larger than the buffer it is given.
+ */
+export class PacketSize {
+  #currentBytes = MIN_PACKET_BYTES;
+  readonly #candidates: readonly number[];
+  #candidate = 0;
+  #attempt = 0;
+  #probeId = 0;
+  #probeInFlight: Probe | undefined;
+  #dueAtMs = Number.POSITIVE_INFINITY;
+  #timeoutsInARow = 0;
+  #fallbacks = 0;
+  #lostBefore = 0;
+
+  constructor(targetBytes: number) {
+    this.#candidates = [targetBytes, ...LADDER.filter((size) => size < targetBytes)].filter(
+      (size) => size > MIN_PACKET_BYTES,
+    );
+  }
+
+  get currentBytes(): number {
+    return this.#currentBytes;
+  }
+
+  /** When {@link takeDueProbe} has something next. */
+  get deadlineMs(): number {
+    return this.#dueAtMs;
+  }
+
+  /** The peer is known: packets may grow. */
+  start(now: number): void {
+    this.#candidate = 0;
+    this.#attempt = 0;
+    this.#dueAtMs = this.#candidates.length > 0 ? now : Number.POSITIVE_INFINITY;
+  }
+
+  takeDueProbe(now: number): Probe | undefined {
+    if (now < this.#dueAtMs) return undefined;
+    if (this.#attempt >= ATTEMPTS) {
+      this.#attempt = 0;
+      this.#candidate += 1;
+    }
+    const sizeBytes = this.#candidates[this.#candidate];
+    if (sizeBytes === undefined || sizeBytes <= this.#currentBytes) {
+      this.#dueAtMs = Number.POSITIVE_INFINITY;
+      return undefined;
+    }
+    this.#probeId = (this.#probeId + 1) & 0xffff;
+    this.#probeInFlight = { id: this.#probeId, sizeBytes };
+    this.#attempt += 1;
+    this.#dueAtMs = now + PROBE_INTERVAL_MS;
+    return this.#probeInFlight;
+  }
+
+  /** The probe could not be sent just now, which says nothing about the path. */
+  handleProbeUnsent(now: number): void {
+    this.#attempt = Math.max(0, this.#attempt - 1);
+    this.#dueAtMs = now + PROBE_RETRY_MS;
+  }
+
+  handleAnswer(id: number, sizeBytes: number): void {
+    const probe = this.#probeInFlight;
+    if (probe === undefined || probe.id !== id || probe.sizeBytes !== sizeBytes) return;
+    this.#probeInFlight = undefined;
+    this.#currentBytes = sizeBytes;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  handleReceived(): void {
+    this.#timeoutsInARow = 0;
+  }
+
+  /** A timer of quiche ran out: unanswered packets, most likely. */
+  handleTimeout(now: number): void {
+    this.#timeoutsInARow += 1;
+    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK) this.#fallBack(now);
+  }
+
+  /** Looked at about once a second while bytes wait: losses without any progress are a black hole for large packets. */
+  handleCheck(now: number, lostPackets: number, madeProgress: boolean): void {
+    const lost = lostPackets - this.#lostBefore;
+    this.#lostBefore = lostPackets;
+    if (lost > 0 && !madeProgress) this.#fallBack(now);
+  }
+
+  #fallBack(now: number): void {
+    if (this.#currentBytes === MIN_PACKET_BYTES) return;
+    this.#currentBytes = MIN_PACKET_BYTES;
+    this.#timeoutsInARow = 0;
+    this.#candidate = 0;
+    this.#attempt = 0;
+    this.#dueAtMs = now + Math.min(FIRST_REPROBE_MS * 2 ** this.#fallbacks, MAX_REPROBE_MS);
+    this.#fallbacks += 1;
+  }
+}
+
+/** Tried below the target, largest first: jumbo frames, Ethernet, Ethernet with a tunnel around it. */
+const LADDER = [8_952, 1_452, 1_392, 1_350];
+const ATTEMPTS = 3;
+const PROBE_INTERVAL_MS = 250;
+const PROBE_RETRY_MS = 5;
+const TIMEOUTS_BEFORE_FALLBACK = 3;
+const FIRST_REPROBE_MS = 5_000;
+const MAX_REPROBE_MS = 600_000;

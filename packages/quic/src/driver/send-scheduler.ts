@@ -1,0 +1,86 @@
+import type { QuicStream } from './stream.js';
+
+/** How much of quiche's capacity less urgent streams leave free, so that a control frame never waits behind them. */
+export const CONTROL_RESERVE_BYTES = 64 * 1024;
+
+/**
+ * Decides whose bytes quiche takes next. quiche's own priorities order only what it has accepted already; so the queues
+ * are here, and capacity is offered in order of urgency, in turns among equals.
+ */
+export class SendScheduler {
+  readonly #pending: Set<QuicStream>[] = Array.from({ length: 8 }, () => new Set<QuicStream>());
+  #count = 0;
+
+  get isIdle(): boolean {
+    return this.#count === 0;
+  }
+
+  /** Whether something as urgent as control waits. */
+  get isUrgentWaiting(): boolean {
+    return (this.#pending[0]?.size ?? 0) > 0;
+  }
+
+  add(stream: QuicStream): void {
+    const set = this.#pending[stream.urgency];
+    if (set === undefined || set.has(stream)) return;
+    this.remove(stream);
+    set.add(stream);
+    this.#count += 1;
+  }
+
+  remove(stream: QuicStream): void {
+    for (const set of this.#pending) {
+      if (set.delete(stream)) this.#count -= 1;
+    }
+  }
+
+  clear(): void {
+    for (const set of this.#pending) set.clear();
+    this.#count = 0;
+  }
+
+  /**
+   * Offers what waits to quiche until it takes no more. `windowBytes` is the congestion window: the reserve never takes
+   * more than a quarter of it, or a small window would carry nothing but control. Returns the bytes taken.
+   */
+  offer(windowBytes: number): number {
+    const reserve = Math.min(CONTROL_RESERVE_BYTES, windowBytes >> 2);
+    let total = 0;
+    for (let urgency = 0; urgency < this.#pending.length; urgency++) {
+      const set = this.#pending[urgency];
+      if (set === undefined || set.size === 0) continue;
+      total += this.#offerSet(set, reserveFor(urgency, reserve));
+    }
+    return total;
+  }
+
+  #offerSet(set: Set<QuicStream>, reserveBytes: number): number {
+    let total = 0;
+    let taken: number;
+    do {
+      taken = 0;
+      const quantum = set.size === 1 ? SINGLE_QUANTUM_BYTES : SHARED_QUANTUM_BYTES;
+      for (const stream of [...set]) {
+        const count = stream.offer(quantum, reserveBytes);
+        if (count > 0) taken += count;
+        if (!stream.hasPending) {
+          if (set.delete(stream)) this.#count -= 1;
+        } else if (count > 0 && set.size > 1) {
+          // To the end of the line.
+          set.delete(stream);
+          set.add(stream);
+        }
+      }
+      total += taken;
+    } while (taken > 0 && set.size > 0);
+    return total;
+  }
+}
+
+const SINGLE_QUANTUM_BYTES = 512 * 1024;
+const SHARED_QUANTUM_BYTES = 64 * 1024;
+
+function reserveFor(urgency: number, reserveBytes: number): number {
+  if (urgency === 0) return 0;
+  return urgency <= 2 ? reserveBytes >> 2 : reserveBytes;
+}

@@ -1,0 +1,150 @@
+import { type IncomingStream, type OpenOptions, TransportError, type Urgency } from '../transport.js';
+import { parseQuicheError } from './error-parsing.js';
+import { QuicStream, type StreamKind } from './stream.js';
+import type { StreamHost } from './stream-host.js';
+import { Waiter } from './waiter.js';
+
+const DEFAULT_URGENCY: Urgency = 3;
+/** Bit 0 of a stream ID says who opened it (1: the acceptor), bit 1 whether it is unidirectional (RFC 9000, 2.1). */
+const UNIDIRECTIONAL_BIT = 2;
+
+interface OpenRequest {
+  readonly kind: StreamKind;
+  readonly urgency: Urgency;
+  readonly waiter: Waiter<QuicStream>;
+}
+
+/** The streams of one connection: those open, those that wait for credit, and those not handed up yet. */
+export class StreamTable {
+  readonly #streams = new Map<number, QuicStream>();
+  readonly #openRequests: OpenRequest[] = [];
+  #early: IncomingStream[] = [];
+  #handler: ((stream: IncomingStream) => void) | undefined;
+  #nextBidiId: number;
+  #nextUniId: number;
+  readonly #localBit: number;
+
+  constructor(
+    private readonly host: StreamHost,
+    role: 'dialler' | 'acceptor',
+  ) {
+    this.#localBit = role === 'dialler' ? 0 : 1;
+    this.#nextBidiId = this.#localBit;
+    this.#nextUniId = this.#localBit | UNIDIRECTIONAL_BIT;
+  }
+
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  onStream(handler: (stream: IncomingStream) => void): void {
+    this.#handler = handler;
+    const early = this.#early;
+    this.#early = [];
+    for (const stream of early) handler(stream);
+  }
+
+  open(kind: StreamKind, options: OpenOptions = {}): Promise<QuicStream> {
+    const { urgency = DEFAULT_URGENCY, signal } = options;
+    if (signal?.aborted === true) return Promise.reject(abortedOpen(signal));
+    const waitsInLine = this.#openRequests.some((request) => request.kind === kind);
+    const stream = waitsInLine ? undefined : this.#tryOpen(kind, urgency);
+    if (stream !== undefined) return Promise.resolve(stream);
+    const request: OpenRequest = { kind, urgency, waiter: new Waiter() };
+    this.#openRequests.push(request);
+    if (signal !== undefined) {
+      const onAbort = (): void => {
+        const at = this.#openRequests.indexOf(request);
+        if (at >= 0) this.#openRequests.splice(at, 1);
+        request.waiter.reject(abortedOpen(signal));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const forgetSignal = (): void => signal.removeEventListener('abort', onAbort);
+      request.waiter.promise.then(forgetSignal, forgetSignal);
+    }
+    return request.waiter.promise;
+  }
+
+  /** Called when the peer may have granted more streams. */
+  serveOpenRequests(): void {
+    if (this.#openRequests.length === 0) return;
+    const blocked = new Set<StreamKind>();
+    for (let i = 0; i < this.#openRequests.length && blocked.size < 2; ) {
+      const request = this.#openRequests[i];
+      if (request === undefined) return;
+      const stream = blocked.has(request.kind) ? undefined : this.#tryOpen(request.kind, request.urgency);
+      if (stream === undefined) {
+        blocked.add(request.kind);
+        i += 1;
+        continue;
+      }
+      this.#openRequests.splice(i, 1);
+      request.waiter.resolve(stream);
+    }
+  }
+
+  /** Looks at every stream that quiche calls readable: wakes readers, and hands up what the peer opened. */
+  handleReadable(): void {
+    for (const id of this.host.quiche.readable()) {
+      const known = this.#streams.get(id);
+      if (known !== undefined) {
+        known.handleReadable();
+      } else if ((id & 1) !== this.#localBit) {
+        this.#admit(id);
+      } else {
+        this.#discard(id);
+      }
+    }
+  }
+
+  forget(stream: QuicStream): void {
+    this.#streams.delete(stream.id);
+  }
+
+  failAll(error: TransportError): void {
+    for (const stream of [...this.#streams.values()]) stream.fail(error);
+    this.#streams.clear();
+    for (const request of this.#openRequests.splice(0)) request.waiter.reject(error);
+  }
+
+  #tryOpen(kind: StreamKind, urgency: Urgency): QuicStream | undefined {
+    const { quiche } = this.host;
+    const left = kind === 'bidi' ? quiche.peerStreamsLeftBidi() : quiche.peerStreamsLeftUni();
+    if (left <= 0) return undefined;
+    const id = kind === 'bidi' ? this.#nextBidiId : this.#nextUniId;
+    if (kind === 'bidi') this.#nextBidiId += 4;
+    else this.#nextUniId += 4;
+    const stream = new QuicStream(this.host, id, kind, 'local', urgency);
+    stream.announcePriority();
+    this.#streams.set(id, stream);
+    return stream;
+  }
+
+  #admit(id: number): void {
+    const kind = (id & UNIDIRECTIONAL_BIT) === 0 ? 'bidi' : 'uni';
+    // A stream that was over for us can become readable once more, by a late reset; it is not a new one.
+    if (this.host.quiche.streamFinished(id)) {
+      this.#discard(id);
+      return;
+    }
+    const stream = new QuicStream(this.host, id, kind, 'peer', DEFAULT_URGENCY);
+    stream.announcePriority();
+    this.#streams.set(id, stream);
+    const incoming = stream as IncomingStream;
+    if (this.#handler === undefined) this.#early.push(incoming);
+    else this.#handler(incoming);
+  }
+
+  /** Reads what nobody wants any more, so that it leaves quiche. */
+  #discard(id: number): void {
+    try {
+      while (this.host.quiche.streamRecv(id, this.host.scratch) !== null);
+    } catch (error) {
+      if (parseQuicheError(error).kind === 'other') throw error;
+    }
+  }
+}
+
+function abortedOpen(signal: AbortSignal): TransportError {
+  return new TransportError('aborted', 'opening the stream was given up', { cause: signal.reason });
+}

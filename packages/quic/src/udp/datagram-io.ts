@@ -1,0 +1,21 @@
+import type { SocketAddress } from '../transport.js';
+
+/**
+ * The port through which packets reach the network. Shaped so that an implementation may gather equal-sized packets for
+ * one address into one system call (UDP GSO): the driver asks for a buffer, fills it, says how much of it to send where,
+ * and calls {@link DatagramIo.flush} at the end of a batch.
+ */
+export interface DatagramIo {
+  /** For the statistics, such as `dgram`. */
+  readonly name: string;
+  readonly localAddress: SocketAddress;
+  /** Hands over every datagram that arrives; the buffer is the receiver's to change. Called once. */
+  onDatagram(handler: (datagram: Buffer, host: string, port: number) => void): void;
+  /** A buffer of exactly this size for the next packet; undefined while the kernel takes no more. */
+  allocate(sizeBytes: number): Uint8Array | undefined;
+  /** Sends the first `lengthBytes` of the buffer given out last. Errors of single packets are losses, not exceptions. */
+  send(lengthBytes: number, host: string, port: number): void;
+  /** Ends a batch: everything given to {@link send} goes out now. */
+  flush(): void;
+  close(): Promise<void>;
+}
