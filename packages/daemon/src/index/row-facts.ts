@@ -9,6 +9,7 @@ import {
 import { compareStamps } from '../core/model/stamp.js';
 import { compareVectors } from '../core/model/version-vector.js';
 import type { IndexRow } from '../core/ports/content-index.js';
+import type { FileStat } from '../core/ports/folder-disk.js';
 
 /** What stands on this disk, as the numbers that the database stores. */
 export const Stands = { nothing: 0, file: 1, directory: 2, symlink: 3 } as const;
@@ -30,14 +31,14 @@ export interface RowFacts {
 export function factsOfRow(row: IndexRow): RowFacts {
   const { known, held } = row;
   const heldContent = held?.version.content;
-  const stands = standsOf(heldContent);
+  const stands = standsOf(held?.stat.type);
   const live = known !== undefined && isLive(known);
   const needed = isNeeded(row);
   return {
     live,
     needed,
     stands,
-    heldBytes: heldContent?.type === 'file' ? heldContent.sizeBytes : 0,
+    heldBytes: stands === Stands.file && heldContent?.type === 'file' ? heldContent.sizeBytes : 0,
     needBytes: needed ? missingBytes(known, heldContent) : 0,
     conflict: live && stands !== Stands.nothing && row.conflictOf !== undefined,
   };
@@ -55,8 +56,9 @@ function missingBytes(known: FileEntry | undefined, held: Content | undefined): 
   return held !== undefined && sameContent(content, held) ? 0 : content.sizeBytes;
 }
 
-function standsOf(content: Content | undefined): Stands {
-  switch (content?.type) {
+/** By what lies on the disk: a directory may stand for what is below it where a tombstone or a file is held. */
+function standsOf(type: FileStat['type'] | undefined): Stands {
+  switch (type) {
     case 'file':
       return Stands.file;
     case 'directory':
