@@ -18,6 +18,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Every test starts real daemons; two at a time would fight over the same two cores.
           fileParallelism: false,
+          // After the unit tests, not beside them.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -27,7 +27,9 @@ function run(command, args, env = process.env) {
   });
   if (result.status === 0) return;
   if (quiet) process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
-  console.error(`setup: '${command} ${args.join(' ')}' failed${result.error ? `: ${result.error.message}` : ''}.`);
+  console.error(
+    `setup: '${command} ${args.join(' ')}' failed${result.error ? `: ${result.error.message}` : ''}.`,
+  );
   process.exit(1);
 }
 

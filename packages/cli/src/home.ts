@@ -1,0 +1,1 @@
+export { locateHome } from '@landropic/daemon/home';
