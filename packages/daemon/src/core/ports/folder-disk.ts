@@ -133,6 +133,8 @@ export type DiskStep =
   | {
       readonly op: 'copy-to-temp';
       readonly from: RelativePath;
+      /** How much is to be copied, as far as it is known: a large copy is not to hold up small ones. */
+      readonly sizeBytes?: number;
       readonly hash: ContentHash;
       readonly temp: AreaPath;
       readonly mtimeNs: bigint;

@@ -1,0 +1,146 @@
+import type { Content } from '../../core/model/file-entry.js';
+import type { ContentHash } from '../../core/model/identifiers.js';
+import type { RelativePath } from '../../core/model/relative-path.js';
+import type {
+  AreaPath,
+  CopyChunk,
+  DiskResult,
+  DiskStep,
+  FileStat,
+  HashedFile,
+  ReadChunk,
+} from '../../core/ports/folder-disk.js';
+import { accessDirectories } from './access-directories.js';
+import { type PackedChunks, readChunks } from './chunk-reading.js';
+import type { DirectoryAccess } from './directory-access.js';
+import { listDirectory, type PackedListing, statNames } from './directory-listing.js';
+import { attempt } from './disk-failure.js';
+import { hashFile } from './file-hashing.js';
+import { locateEntry } from './location.js';
+import { lstatAt } from './naming-steps.js';
+import {
+  type ChunkToWrite,
+  copyChunks,
+  discardPartial,
+  finishPartial,
+  listPartials,
+  openPartial,
+  writeChunks,
+} from './partial-files.js';
+import { toFileStat } from './stat-record.js';
+import type { PackedReplies } from './step-replies.js';
+import { StepRunner } from './step-runner.js';
+import { flushDirectories, measureSpace } from './whole-folder.js';
+
+type FileContent = Content & { type: 'file' };
+
+/** What a disk thread can be asked for; each is short, or can be given up. */
+export type DiskCall =
+  | { readonly op: 'list'; readonly directory: string }
+  | { readonly op: 'stat-names'; readonly directory: string; readonly names: readonly string[] }
+  | { readonly op: 'stat'; readonly paths: readonly RelativePath[] }
+  | {
+      readonly op: 'hash';
+      readonly path: RelativePath;
+      readonly expected: FileStat;
+      readonly abort: Int32Array;
+    }
+  | { readonly op: 'hash-small'; readonly files: readonly { path: RelativePath; expected: FileStat }[] }
+  | { readonly op: 'read-chunks'; readonly requests: readonly ReadChunk[] }
+  | { readonly op: 'open-partial'; readonly content: FileContent }
+  | { readonly op: 'write-chunks'; readonly hash: ContentHash; readonly writes: readonly ChunkToWrite[] }
+  | { readonly op: 'copy-chunks'; readonly hash: ContentHash; readonly copies: readonly CopyChunk[] }
+  | { readonly op: 'finish-partial'; readonly content: FileContent }
+  | { readonly op: 'discard-partial'; readonly hash: ContentHash }
+  | { readonly op: 'list-partials' }
+  | { readonly op: 'run'; readonly items: readonly (readonly DiskStep[])[] }
+  | {
+      readonly op: 'flush-directories';
+      readonly directories: readonly (string | { readonly area: AreaPath })[];
+    }
+  | { readonly op: 'measure-space' };
+
+export interface DiskReplies {
+  list: PackedListing;
+  'stat-names': PackedListing;
+  stat: readonly DiskResult<FileStat | undefined>[];
+  hash: HashedFile;
+  'hash-small': readonly DiskResult<HashedFile>[];
+  'read-chunks': PackedChunks;
+  'open-partial': readonly boolean[];
+  'write-chunks': readonly DiskResult<'written' | 'wrong-hash'>[];
+  'copy-chunks': readonly boolean[];
+  'finish-partial': 'complete' | 'wrong-hash';
+  'discard-partial': undefined;
+  'list-partials': readonly ContentHash[];
+  run: PackedReplies;
+  'flush-directories': undefined;
+  'measure-space': { freeBytes: number; totalBytes: number };
+}
+
+export type DiskOp = DiskCall['op'];
+export type ReplyTo<Call extends DiskCall> = DiskReplies[Call['op']];
+
+/** Carries out one call on one folder; fails as a whole only where the reply has no place for failures of parts. */
+export function carryOutCall(rootPath: string, call: DiskCall): DiskResult<DiskReplies[DiskOp]> {
+  return attempt('path' in call ? call.path : 'directory' in call ? call.directory : '', () => {
+    const access = accessDirectories(rootPath);
+    try {
+      return dispatch(access, call);
+    } finally {
+      access.close();
+    }
+  });
+}
+
+/** Buffers in a reply that can be handed over rather than copied. */
+export function buffersOf(reply: DiskReplies[DiskOp]): ArrayBuffer[] {
+  if (reply === undefined || typeof reply !== 'object') return [];
+  if ('offsets' in reply) return [reply.bytes.buffer];
+  if ('outcomes' in reply) return [reply.counts.buffer, reply.outcomes.buffer, reply.stats.buffer];
+  return 'targets' in reply ? [reply.stats.buffer] : [];
+}
+
+function dispatch(access: DirectoryAccess, call: DiskCall): DiskReplies[DiskOp] {
+  switch (call.op) {
+    case 'list':
+      return listDirectory(access, call.directory);
+    case 'stat-names':
+      return statNames(access, call.directory, call.names);
+    case 'stat':
+      return call.paths.map((path) => attempt(path, () => statEntry(access, path)));
+    case 'hash':
+      return hashFile(access, call.path, call.expected, () => Atomics.load(call.abort, 0) !== 0);
+    case 'hash-small':
+      return call.files.map(({ path, expected }) =>
+        attempt(path, () => hashFile(access, path, expected, () => false)),
+      );
+    case 'read-chunks':
+      return readChunks(access, call.requests);
+    case 'open-partial':
+      return openPartial(access, call.content);
+    case 'write-chunks':
+      return writeChunks(access, call.hash, call.writes);
+    case 'copy-chunks':
+      return copyChunks(access, call.hash, call.copies);
+    case 'finish-partial':
+      return finishPartial(access, call.content);
+    case 'discard-partial':
+      discardPartial(access, call.hash);
+      return undefined;
+    case 'list-partials':
+      return listPartials(access);
+    case 'run':
+      return new StepRunner(access, call.items.length * 2).run(call.items);
+    case 'flush-directories':
+      flushDirectories(access, call.directories);
+      return undefined;
+    case 'measure-space':
+      return measureSpace(access);
+  }
+}
+
+function statEntry(access: DirectoryAccess, path: RelativePath): FileStat | undefined {
+  const stats = lstatAt(access, locateEntry(path));
+  return stats === undefined ? undefined : toFileStat(stats);
+}

@@ -1,0 +1,15 @@
+import { parentPort } from 'node:worker_threads';
+import { buffersOf, carryOutCall, type DiskOp, type DiskReplies } from './disk-calls.js';
+import type { DiskReply, DiskRequest } from './disk-threads.js';
+
+// Failures of single paths are the normal course of things here, and their stack traces cost more than the calls.
+Error.stackTraceLimit = 0;
+
+const port = parentPort;
+if (port === null) throw new Error('this module runs in a worker thread');
+
+port.on('message', ({ id, rootPath, call }: DiskRequest) => {
+  const result = carryOutCall(rootPath, call);
+  const reply: DiskReply = { id, result };
+  port.postMessage(reply, result.ok ? buffersOf(result.value as DiskReplies[DiskOp]) : []);
+});
