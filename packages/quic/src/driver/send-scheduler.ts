@@ -1,7 +1,11 @@
 import type { QuicStream } from './stream.js';
 
-/** How much of quiche's capacity less urgent streams leave free, so that a control frame never waits behind them. */
-export const CONTROL_RESERVE_BYTES = 64 * 1024;
+/**
+ * How much of quiche's capacity less urgent streams leave free, so that a control frame never waits behind them. It has to
+ * stay below 16 KiB: a receiving quiche grants more window only when less than half of its own (32 KiB at first) is left,
+ * and a sender that stopped before that would wait for ever.
+ */
+export const CONTROL_RESERVE_BYTES = 12 * 1024;
 
 /**
  * Decides whose bytes quiche takes next. quiche's own priorities order only what it has accepted already; so the queues
