@@ -20,6 +20,8 @@ export interface ContentIndex {
   hasLiveBelow(path: RelativePath): boolean;
   /** Known entries after `sequence`, in sequence order, at most `limit`. */
   entriesAfter(sequence: number, limit: number): readonly IndexRow[];
+  /** The same as the wire codec encoded them, to be sent without decoding; fewer when they are large. */
+  encodedEntriesAfter(sequence: number, limit: number): readonly EncodedIndexEntry[];
   /** Rows whose known and held differ, in path order, after `afterPath`. */
   needed(limit: number, afterPath?: RelativePath): readonly IndexRow[];
   /** Paths of held files with this content, at most `limit`. */
@@ -39,6 +41,12 @@ export interface ContentIndex {
   /** All writes. Everything in one call is one transaction; an exception rolls all of it back. */
   transact<T>(work: (tx: IndexTransaction) => T): T;
   close(): void;
+}
+
+export interface EncodedIndexEntry {
+  readonly sequence: number;
+  readonly bytes: Uint8Array;
+  readonly source: DeviceKey | undefined;
 }
 
 export interface IndexTransaction {
