@@ -1,9 +1,10 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { ChunkRef, Content } from '../core/model/file-entry.js';
+import type { ChunkRef } from '../core/model/file-entry.js';
 import type { ContentHash } from '../core/model/identifiers.js';
 import type { RelativePath } from '../core/model/relative-path.js';
 import type { ChunkLocation } from '../core/ports/content-index.js';
 import { hashBytes } from './row-codec.js';
+import type { FileContent } from './row-facts.js';
 
 /**
  * Where the chunks of held files of more than one chunk are. There is no index by file, which would double the table:
@@ -22,7 +23,7 @@ export class ChunkRows {
     );
   }
 
-  replace(entry: number, before: Content | undefined, after: Content | undefined): void {
+  replace(entry: number, before: FileContent | undefined, after: FileContent | undefined): void {
     if (before === after) return;
     const old = placesOf(before);
     const now = placesOf(after);
@@ -47,8 +48,8 @@ export class ChunkRows {
 const NO_PLACES: ReadonlyMap<number, ChunkRef> = new Map();
 
 /** The chunks by their offsets. */
-function placesOf(content: Content | undefined): ReadonlyMap<number, ChunkRef> {
-  if (content?.type !== 'file' || content.chunks.length < 2) return NO_PLACES;
+function placesOf(content: FileContent | undefined): ReadonlyMap<number, ChunkRef> {
+  if (content === undefined || content.chunks.length < 2) return NO_PLACES;
   const places = new Map<number, ChunkRef>();
   let offset = 0;
   for (const chunk of content.chunks) {

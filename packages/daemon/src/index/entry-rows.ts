@@ -1,29 +1,38 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Content } from '../core/model/file-entry.js';
 import type { ContentHash, DeviceKey } from '../core/model/identifiers.js';
 import { type DirectoryPath, parentOf, type RelativePath } from '../core/model/relative-path.js';
 import type { ChunkLocation, IndexCounts, IndexRow } from '../core/ports/content-index.js';
+import { findEntryFlaw } from '../core/wire/entry-flaw.js';
 import { ChunkRows } from './chunk-rows.js';
 import type { DeviceRows } from './device-rows.js';
 import { addCounts, countsOfFacts, NO_COUNTS, subtractCounts } from './index-counts.js';
 import { IndexError } from './index-error.js';
-import { decodeRow, encodeRow, hashBytes, hashOfPath, type StoredRow } from './row-codec.js';
-import { factsOfRow, Stands } from './row-facts.js';
+import { knownBytesOf } from './row-body.js';
+import {
+  decodeRow,
+  hashBytes,
+  hashOfPath,
+  INDEXED_COLUMNS,
+  type IndexedColumns,
+  indexedColumnsOf,
+  PLAIN_COLUMNS,
+  plainValuesOf,
+  ROW_COLUMNS,
+  type StoredRow,
+} from './row-codec.js';
+import { type FileContent, factsOfRow, Stands } from './row-facts.js';
+import { sqliteCode } from './sqlite-code.js';
 
-const COLUMNS = 'path, sequence, racy, source, conflict_of, held_stat, known, held';
 /** Sorts after `/`, so that `a/` to `a0` are the paths below `a` and no others (`a-b` and `a.b` sort before). */
 const AFTER_SLASH = '0';
 const PAGE_ROWS = 256;
 
-/** What of a stored row is needed to take it out of the counts again. */
-interface StoredFacts {
+/** What of a stored row is needed to replace it. */
+interface StoredFacts extends IndexedColumns {
   readonly id: number;
-  readonly live: number;
-  readonly needed: number;
-  readonly stands: Stands;
   readonly held_size: number;
+  readonly held_chunks: number;
   readonly need_size: number;
-  readonly conflict_of: string | null;
 }
 
 export interface EncodedEntry {
@@ -41,6 +50,7 @@ export class EntryRows {
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #database: Database;
   readonly #devices: DeviceRows;
+  readonly #updates = new Map<number, Statement<unknown[]>>();
 
   constructor(database: Database, devices: DeviceRows) {
     this.#database = database;
@@ -88,13 +98,14 @@ export class EntryRows {
   encodedEntriesAfter(sequence: number, limit: number, maxBytes: number): EncodedEntry[] {
     const entries: EncodedEntry[] = [];
     let bytes = 0;
-    for (const stored of this.#sql.encodedAfter.iterate(sequence, limit)) {
-      bytes += stored.known.length;
+    for (const stored of this.#sql.after.iterate(sequence, limit)) {
+      const known = knownBytesOf(stored.body);
+      bytes += known.length;
       if (entries.length > 0 && bytes > maxBytes) break;
       entries.push({
         sequence: stored.sequence,
         path: stored.path as RelativePath,
-        bytes: stored.known,
+        bytes: known,
         source: this.#devices.keyOf(stored.source),
       });
     }
@@ -133,27 +144,31 @@ export class EntryRows {
 
   /** Returns what the counts change by. */
   put(row: IndexRow): IndexCounts {
+    checkStorable(row);
     const facts = factsOfRow(row);
+    const columns = indexedColumnsOf(row, facts);
+    const plain = plainValuesOf(row, facts, this.#devices);
     const old = this.#sql.facts.get(row.path);
-    const oldChunks = old === undefined ? undefined : this.#chunksOf(old, row.path);
-    const encoded = encodeRow(row, facts, this.#devices);
-    let id: number;
-    if (old === undefined) {
-      id = Number(this.#runPut(() => this.#sql.insert.run(encoded).lastInsertRowid, row));
-    } else {
-      id = old.id;
-      this.#runPut(() => this.#sql.update.run({ ...encoded, id }), row);
+    try {
+      if (old === undefined) {
+        const id = this.#insert(row.path, columns, plain);
+        this.#chunks.replace(id, undefined, facts.heldFile);
+        return countsOfFacts(facts);
+      }
+      const oldFile = this.#chunkedFileOf(old, row.path);
+      this.#update(old, columns, plain);
+      this.#chunks.replace(old.id, oldFile, facts.heldFile);
+      return subtractCounts(countsOfFacts(facts), countsOfStored(old));
+    } catch (cause) {
+      if (sqliteCode(cause) !== 'SQLITE_CONSTRAINT_UNIQUE') throw cause;
+      throw new IndexError('misuse', `sequence ${row.sequence} belongs to another row already`, { cause });
     }
-    this.#chunks.replace(id, oldChunks, row.held?.version.content);
-    return old === undefined
-      ? countsOfFacts(facts)
-      : subtractCounts(countsOfFacts(facts), countsOfStored(old));
   }
 
   remove(path: RelativePath): IndexCounts {
     const old = this.#sql.facts.get(path);
     if (old === undefined) return NO_COUNTS;
-    this.#chunks.replace(old.id, this.#chunksOf(old, path), undefined);
+    this.#chunks.replace(old.id, this.#chunkedFileOf(old, path), undefined);
     this.#sql.remove.run(old.id);
     return subtractCounts(NO_COUNTS, countsOfStored(old));
   }
@@ -173,39 +188,71 @@ export class EntryRows {
     return decodeRow(stored, this.#devices);
   }
 
-  /** Only files have chunks listed, so only for them the old row is worth decoding. */
-  #chunksOf(old: StoredFacts, path: RelativePath): Content | undefined {
-    return old.stands === Stands.file ? this.get(path)?.held?.version.content : undefined;
+  /** Only of files of more than one chunk are the chunks listed; only for them the old row is worth decoding. */
+  #chunkedFileOf(old: StoredFacts, path: RelativePath): FileContent | undefined {
+    const row = old.held_chunks > 1 ? this.get(path) : undefined;
+    return row && factsOfRow(row).heldFile;
   }
 
-  #runPut<T>(run: () => T, row: IndexRow): T {
-    try {
-      return run();
-    } catch (cause) {
-      if ((cause as { code?: unknown }).code !== 'SQLITE_CONSTRAINT_UNIQUE') throw cause;
-      throw new IndexError('misuse', `sequence ${row.sequence} belongs to another row already`, { cause });
-    }
+  #insert(path: RelativePath, columns: IndexedColumns, plain: readonly unknown[]): number {
+    const indexed = INDEXED_COLUMNS.map((name) => columns[name]);
+    const { lastInsertRowid } = this.#sql.insert.run(path, hashOfPath(parentOf(path)), ...indexed, ...plain);
+    return Number(lastInsertRowid);
   }
+
+  /** Writes the indexed columns only where they changed; there are few such patterns, so each has its statement. */
+  #update(old: StoredFacts, columns: IndexedColumns, plain: readonly unknown[]): void {
+    let pattern = 0;
+    const changed: unknown[] = [];
+    for (const [place, name] of INDEXED_COLUMNS.entries()) {
+      if (sameValue(old[name], columns[name])) continue;
+      pattern |= 1 << place;
+      changed.push(columns[name]);
+    }
+    let statement = this.#updates.get(pattern);
+    if (statement === undefined) {
+      const names = [...INDEXED_COLUMNS.filter((_, place) => pattern & (1 << place)), ...PLAIN_COLUMNS];
+      statement = this.#database.prepare(
+        `UPDATE entries SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
+      );
+      this.#updates.set(pattern, statement);
+    }
+    statement.run(...changed, ...plain, old.id);
+  }
+}
+
+/** An entry that no device would take, and this one could not read back, must not get in: it would look like damage. */
+function checkStorable({ path, known, held }: IndexRow): void {
+  const flaw =
+    (known && findEntryFlaw(known)) ??
+    (held && held.version !== known?.version ? findEntryFlaw({ path, ...held }) : undefined);
+  if (flaw !== undefined) throw new IndexError('misuse', `an entry that cannot be stored: ${flaw.text}`);
+}
+
+function sameValue(
+  a: IndexedColumns[keyof IndexedColumns],
+  b: IndexedColumns[keyof IndexedColumns],
+): boolean {
+  return a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b));
 }
 
 function countsOfStored(stored: StoredFacts): IndexCounts {
-  return countsOfFacts({
-    live: stored.live === 1,
-    needed: stored.needed === 1,
-    stands: stored.stands,
-    heldBytes: stored.held_size,
+  const { stands } = stored;
+  return {
+    files: stands === Stands.file || stands === Stands.symlink ? 1 : 0,
+    directories: stands === Stands.directory ? 1 : 0,
+    bytes: stored.held_size,
+    needFiles: stored.needed,
     needBytes: stored.need_size,
-    conflict: stored.live === 1 && stored.stands > 0 && stored.conflict_of !== null,
-  });
+    conflicts: stored.live === 1 && stands !== Stands.nothing && stored.conflict_of !== null ? 1 : 0,
+  };
 }
 
-const FACT_COLUMNS = 'id, live, needed, stands, held_size, need_size, conflict_of';
+const FACT_COLUMNS = `id, held_size, held_chunks, need_size, ${INDEXED_COLUMNS.join(', ')}`;
 
 function prepareStatements(database: Database) {
-  const rows = (where: string) => `SELECT ${COLUMNS} FROM entries ${where}`;
-  const values =
-    'path, parent, sequence, live, needed, racy, stands, held_size, need_size, source, conflict_of, content_hash, held_stat, known, held';
-  const names = values.split(', ');
+  const rows = (where: string) => `SELECT ${ROW_COLUMNS} FROM entries ${where}`;
+  const columns = ['path', 'parent', ...INDEXED_COLUMNS, ...PLAIN_COLUMNS];
   const prepareRows = <P extends unknown[]>(where: string): Statement<P, StoredRow> =>
     database.prepare<P, StoredRow>(rows(where));
   return {
@@ -213,21 +260,13 @@ function prepareStatements(database: Database) {
     children: prepareRows<[number]>('WHERE parent = ? AND stands > 0 ORDER BY path'),
     allAfter: prepareRows<[string, number]>('WHERE path > ? ORDER BY path LIMIT ?'),
     between: prepareRows<[string, string, number]>('WHERE path > ? AND path < ? ORDER BY path LIMIT ?'),
-    after: prepareRows<[number, number]>(
-      'WHERE sequence > ? AND known IS NOT NULL ORDER BY sequence LIMIT ?',
-    ),
+    after: prepareRows<[number, number]>('WHERE sequence > ? AND is_known = 1 ORDER BY sequence LIMIT ?'),
     needed: prepareRows<[string, number]>('WHERE needed = 1 AND path > ? ORDER BY path LIMIT ?'),
     racy: prepareRows<[number]>('WHERE racy = 1 ORDER BY path LIMIT ?'),
     conflicts: prepareRows<[number]>(
       'WHERE conflict_of IS NOT NULL AND live = 1 AND stands > 0 ORDER BY conflict_of, path LIMIT ?',
     ),
     copies: prepareRows<[string]>('WHERE conflict_of = ? AND live = 1 ORDER BY path'),
-    encodedAfter: database.prepare<
-      [number, number],
-      { sequence: number; path: string; known: Buffer; source: number | null }
-    >(
-      'SELECT sequence, path, known, source FROM entries WHERE sequence > ? AND known IS NOT NULL ORDER BY sequence LIMIT ?',
-    ),
     liveBelow: database.prepare<[string, string], unknown>(
       'SELECT 1 FROM entries WHERE live = 1 AND path > ? AND path < ? LIMIT 1',
     ),
@@ -235,14 +274,8 @@ function prepareStatements(database: Database) {
       'SELECT path, held_size FROM entries WHERE content_hash = ? LIMIT ?',
     ),
     facts: database.prepare<[string], StoredFacts>(`SELECT ${FACT_COLUMNS} FROM entries WHERE path = ?`),
-    insert: database.prepare(
-      `INSERT INTO entries (${values}) VALUES (${names.map((name) => `@${name}`).join(', ')})`,
-    ),
-    update: database.prepare(
-      `UPDATE entries SET ${names
-        .filter((name) => name !== 'path' && name !== 'parent')
-        .map((name) => `${name} = @${name}`)
-        .join(', ')} WHERE id = @id`,
+    insert: database.prepare<unknown[]>(
+      `INSERT INTO entries (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
     ),
     remove: database.prepare<[number]>('DELETE FROM entries WHERE id = ?'),
   };

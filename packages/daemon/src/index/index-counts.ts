@@ -18,7 +18,7 @@ export function countsOfFacts(facts: RowFacts): IndexCounts {
   return {
     files: facts.stands === Stands.file || facts.stands === Stands.symlink ? 1 : 0,
     directories: facts.stands === Stands.directory ? 1 : 0,
-    bytes: facts.heldBytes,
+    bytes: facts.heldFile?.sizeBytes ?? 0,
     needFiles: facts.needed ? 1 : 0,
     needBytes: facts.needBytes,
     conflicts: facts.conflict ? 1 : 0,

@@ -1,10 +1,11 @@
 import type { Database, Statement } from 'better-sqlite3';
 import type { RelativePath } from '../core/model/relative-path.js';
 import type { Intent } from '../core/ports/content-index.js';
-import type { AreaPath } from '../core/ports/folder-disk.js';
-import { encodeEntry } from '../core/wire/entry-codec.js';
-import { decodeStoredEntry, decodeStoredStat } from './row-codec.js';
-import { encodeStat } from './stat-codec.js';
+import type { AreaPath, FileStat } from '../core/ports/folder-disk.js';
+import { decodeEntry, encodeEntry } from '../core/wire/entry-codec.js';
+import { StoredRowError } from './row-body.js';
+import { sqliteCode } from './sqlite-code.js';
+import { decodeStat, encodeStat, STAT_BYTES } from './stat-codec.js';
 
 interface IntentRow {
   readonly id: string;
@@ -29,18 +30,14 @@ export class IntentRows {
     this.#remove = database.prepare('DELETE FROM intents WHERE id = ?');
   }
 
+  /** Throws {@link StoredRowError}. */
   all(): Intent[] {
-    return this.#all.all().map((row) => ({
-      id: row.id,
-      path: row.path as RelativePath,
-      entry: decodeStoredEntry(row.entry),
-      assumed: row.assumed === null ? undefined : decodeStoredStat(row.assumed),
-      temp: (row.temp ?? undefined) as AreaPath | undefined,
-      tempInode: row.temp_inode === null ? undefined : BigInt(row.temp_inode),
-      displacedTo: (row.displaced_to ?? undefined) as AreaPath | undefined,
-      copy: row.copy === null ? undefined : decodeStoredEntry(row.copy),
-      movedFrom: (row.moved_from ?? undefined) as RelativePath | undefined,
-    }));
+    try {
+      return this.#all.all().map(decodeIntent);
+    } catch (cause) {
+      if (sqliteCode(cause) !== undefined) throw cause;
+      throw new StoredRowError('a stored intent cannot be read', { cause });
+    }
   }
 
   add(intent: Intent): void {
@@ -48,7 +45,7 @@ export class IntentRows {
       intent.id,
       intent.path,
       encodeEntry(intent.entry),
-      intent.assumed === undefined ? null : encodeStat(intent.assumed),
+      intent.assumed === undefined ? null : statBytes(intent.assumed),
       intent.temp ?? null,
       intent.tempInode?.toString() ?? null,
       intent.displacedTo ?? null,
@@ -60,4 +57,24 @@ export class IntentRows {
   remove(id: string): void {
     this.#remove.run(id);
   }
+}
+
+function decodeIntent(row: IntentRow): Intent {
+  return {
+    id: row.id,
+    path: row.path as RelativePath,
+    entry: decodeEntry(row.entry),
+    assumed: row.assumed === null ? undefined : decodeStat(row.assumed, 0),
+    temp: (row.temp ?? undefined) as AreaPath | undefined,
+    tempInode: row.temp_inode === null ? undefined : BigInt(row.temp_inode),
+    displacedTo: (row.displaced_to ?? undefined) as AreaPath | undefined,
+    copy: row.copy === null ? undefined : decodeEntry(row.copy),
+    movedFrom: (row.moved_from ?? undefined) as RelativePath | undefined,
+  };
+}
+
+function statBytes(stat: FileStat): Buffer {
+  const bytes = Buffer.alloc(STAT_BYTES);
+  encodeStat(stat, bytes, 0);
+  return bytes;
 }

@@ -14,6 +14,8 @@ import type {
   Intent,
   PeerWatermarks,
 } from '../core/ports/content-index.js';
+import { encodeEntry } from '../core/wire/entry-codec.js';
+import type { EncodedEntry } from './entry-rows.js';
 import { addCounts, countsOfFacts, NO_COUNTS } from './index-counts.js';
 import { IndexError } from './index-error.js';
 import { newIdentityTexts } from './index-state.js';
@@ -77,6 +79,12 @@ export class MemoryIndex implements ContentIndex {
     return this.#rows((row) => row.known !== undefined && row.sequence > sequence)
       .sort((a, b) => a.sequence - b.sequence)
       .slice(0, limit);
+  }
+
+  encodedEntriesAfter(sequence: number, limit: number): readonly EncodedEntry[] {
+    return this.entriesAfter(sequence, limit).flatMap(({ path, known, source, ...row }) =>
+      known === undefined ? [] : [{ sequence: row.sequence, path, bytes: encodeEntry(known), source }],
+    );
   }
 
   needed(limit: number, afterPath?: RelativePath): readonly IndexRow[] {
@@ -253,6 +261,5 @@ function stands(row: IndexRow): boolean {
 }
 
 function heldFile(row: IndexRow) {
-  const content = row.held?.version.content;
-  return content?.type === 'file' ? content : undefined;
+  return factsOfRow(row).heldFile;
 }

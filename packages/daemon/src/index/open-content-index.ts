@@ -5,7 +5,8 @@ import type { FolderId } from '../core/model/identifiers.js';
 import type { Clock, RandomBytes } from '../core/ports/clock.js';
 import { IndexError } from './index-error.js';
 import { migrateSchema } from './schema-migrations.js';
-import { isDamage, sqliteCode, sqliteFailure } from './sqlite-failure.js';
+import { sqliteCode } from './sqlite-code.js';
+import { isDamage, sqliteFailure } from './sqlite-failure.js';
 import { type RebuiltIndex, SqliteIndex } from './sqlite-index.js';
 
 export interface OpenContentIndexOptions {

@@ -15,13 +15,16 @@ import type { FileStat } from '../core/ports/folder-disk.js';
 export const Stands = { nothing: 0, file: 1, directory: 2, symlink: 3 } as const;
 export type Stands = (typeof Stands)[keyof typeof Stands];
 
+export type FileContent = Content & { readonly type: 'file' };
+
 /** What the queries and the counts ask of a row. The definitions of both are here and nowhere else. */
 export interface RowFacts {
   readonly live: boolean;
   /** Known and held differ in version or metadata. A tombstone with nothing there is as it should be. */
   readonly needed: boolean;
   readonly stands: Stands;
-  readonly heldBytes: number;
+  /** The content of the regular file that stands here; undefined for everything else. */
+  readonly heldFile: FileContent | undefined;
   /** What has to come from somewhere before the known file can stand here. */
   readonly needBytes: number;
   /** A live conflict copy that stands here. */
@@ -38,7 +41,7 @@ export function factsOfRow(row: IndexRow): RowFacts {
     live,
     needed,
     stands,
-    heldBytes: stands === Stands.file && heldContent?.type === 'file' ? heldContent.sizeBytes : 0,
+    heldFile: stands === Stands.file && heldContent?.type === 'file' ? heldContent : undefined,
     needBytes: needed ? missingBytes(known, heldContent) : 0,
     conflict: live && stands !== Stands.nothing && row.conflictOf !== undefined,
   };

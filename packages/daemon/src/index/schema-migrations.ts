@@ -4,9 +4,10 @@ import { IndexError } from './index-error.js';
 /**
  * Append only: what was released is never edited. `user_version` counts how many of these a database has seen.
  *
- * - `entries.known` is the entry as it goes over the wire. `held` is set only where it differs from `known`; `held_stat`
- *   is set wherever something is held.
+ * - `entries.body` is what `row-body.ts` makes of the row: the known entry as it goes over the wire, what is held, its stat.
  * - `parent` is a hash of the parent's path: an index on it is a fifth of one on the text.
+ * - The indexes are on the columns from `parent` to `content_hash` alone: an update that leaves a column as it was leaves
+ *   it out, and its index with it.
  * - `stands`: 0 nothing, 1 file, 2 directory, 3 symlink; of what is held.
  * - The chunks of files of one chunk are not listed: such a file is found by its content hash.
  * - `state` has one row. Its epoch, ceiling and boot ID tell a restored index and a restarted machine.
@@ -37,21 +38,21 @@ const MIGRATIONS: readonly string[] = [
     path TEXT NOT NULL,
     parent INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
+    is_known INTEGER NOT NULL,
     live INTEGER NOT NULL,
     needed INTEGER NOT NULL,
     racy INTEGER NOT NULL,
     stands INTEGER NOT NULL,
     held_size INTEGER NOT NULL,
+    held_chunks INTEGER NOT NULL,
     need_size INTEGER NOT NULL,
     source INTEGER,
     conflict_of TEXT,
     content_hash BLOB,
-    held_stat BLOB,
-    known BLOB,
-    held BLOB
+    body BLOB NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX entries_by_path ON entries (path);
-  CREATE UNIQUE INDEX entries_by_sequence ON entries (sequence) WHERE known IS NOT NULL;
+  CREATE UNIQUE INDEX entries_by_sequence ON entries (sequence) WHERE is_known = 1;
   CREATE INDEX entries_standing ON entries (parent) WHERE stands > 0;
   CREATE INDEX entries_live ON entries (path) WHERE live = 1;
   CREATE INDEX entries_needed ON entries (path) WHERE needed = 1;

@@ -1,6 +1,7 @@
 import type { FolderId } from '../core/model/identifiers.js';
 import { IndexError } from './index-error.js';
-import { StoredRowError } from './row-codec.js';
+import { StoredRowError } from './row-body.js';
+import { sqliteCode } from './sqlite-code.js';
 
 /** Turns what SQLite and the codecs throw into an {@link IndexError}; everything else, the caller's own errors, stays. */
 export function sqliteFailure(error: unknown, folder: FolderId): unknown {
@@ -42,10 +43,4 @@ export function isDamage(error: unknown): boolean {
     (code?.startsWith('SQLITE_CORRUPT') ?? false) ||
     error instanceof StoredRowError
   );
-}
-
-/** The name of SQLite's result code; undefined when the error is not SQLite's. */
-export function sqliteCode(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
 }
