@@ -14,7 +14,6 @@ export type PeerDecision =
 
 /** Ours have about 330 bytes. */
 const maxCertificateBytes = 4096;
-const derSequence = 0x30;
 
 /**
  * Judges the certificate chain (DER, leaf first) of a peer that has proven to hold the leaf's key. Exactly one
@@ -59,10 +58,9 @@ function identify(chainDer: readonly Uint8Array[]): PeerDecision {
 }
 
 function parseCertificate(der: Uint8Array): X509Certificate | undefined {
-  // Node would take PEM text as well, and ignore what follows a certificate.
-  if (der[0] !== derSequence) return undefined;
   try {
     const certificate = new X509Certificate(der);
+    // Node takes PEM text and lax encodings as well, and ignores what follows a certificate.
     return certificate.raw.equals(der) ? certificate : undefined;
   } catch {
     return undefined;

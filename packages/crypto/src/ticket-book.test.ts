@@ -144,6 +144,15 @@ describe('wrong proofs', () => {
     expect(book.refusedAttemptCount).toBe(1000);
     expect(redeem(ticket, laptop)).toMatchObject({ outcome: 'paired' });
   });
+
+  it('are remembered of the 256 addresses heard of last', () => {
+    const ticket = book.issue();
+    for (let count = 0; count < 5; count += 1) guess(ticket, 'first');
+    for (let count = 0; count < 255; count += 1) guess(ticket, `10.0.0.${count}`);
+    expect(guess(ticket, 'first')).toEqual(refused('rate-limited'));
+    guess(ticket, '10.0.1.0');
+    expect(guess(ticket, 'first')).toEqual(refused('wrong-proof'));
+  });
 });
 
 describe('lifetimes', () => {
@@ -169,6 +178,18 @@ describe('lifetimes', () => {
     expect(book.isOpen()).toBe(true);
     nowMs = startMs + 3000;
     expect(book.isOpen()).toBe(false);
+  });
+
+  it('are remembered as over for the 64 tickets that ended last', () => {
+    const tickets = Array.from({ length: 65 }, () => {
+      const ticket = book.issue({ ttlMs: 1 });
+      nowMs += 1;
+      return ticket;
+    });
+    book.isOpen();
+    const outcomes = tickets.map((ticket) => redeem(ticket, laptop));
+    expect(outcomes[0]).toEqual(refused('unknown'));
+    expect(outcomes.slice(1)).toEqual(Array(64).fill(refused('expired')));
   });
 
   it('let only so many be open at once', () => {
