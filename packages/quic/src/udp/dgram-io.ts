@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { type SocketAddress, TransportError } from '../transport.js';
 import type { DatagramIo } from './datagram-io.js';
 
@@ -16,10 +16,12 @@ const MAX_SIZES = 16;
 
 /** Opens a UDP socket with node:dgram. `listen-failed` when the address cannot be had. */
 export async function openDgramIo(listen: SocketAddress, options: DgramIoOptions): Promise<DatagramIo> {
+  const isV4 = isIPv4(listen.host);
+  const family = isV4 ? 4 : 6;
   const socket = createSocket({
-    type: isIPv4(listen.host) ? 'udp4' : 'udp6',
-    // Every address is an IP literal; the default look-up would defer each packet by a tick.
-    lookup: (host, _options, callback) => callback(null, host, isIPv6(host) ? 6 : 4),
+    type: isV4 ? 'udp4' : 'udp6',
+    // Every address is an IP literal of this family; the default look-up would defer each packet by a tick.
+    lookup: (host, _options, callback) => callback(null, host, family),
   });
   try {
     const listening = once(socket, 'listening');
