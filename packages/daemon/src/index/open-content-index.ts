@@ -19,6 +19,8 @@ export interface OpenContentIndexOptions {
 
 /** Damaged indexes that are kept to be looked at; older ones go. */
 const MAX_SET_ASIDE = 3;
+/** Long enough for a process that is just ending; the main thread stands still meanwhile. */
+const LOCK_TIMEOUT_MS = 100;
 const CACHE_KIB = 16 * 1024;
 const SIDE_FILES = ['', '-wal', '-shm', '-journal'] as const;
 
@@ -56,7 +58,7 @@ function openSound(options: OpenContentIndexOptions, rebuilt: RebuiltIndex | und
   const isSuspect = existsSync(suspectMark);
   // A database that was closed in order leaves no log behind.
   const isUnclean = existsSync(`${file}-wal`);
-  const database = new Database(file);
+  const database = new Database(file, { timeout: LOCK_TIMEOUT_MS });
   try {
     configure(database);
     if (isSuspect || isUnclean) checkStructure(database, isSuspect ? 'integrity_check' : 'quick_check');
