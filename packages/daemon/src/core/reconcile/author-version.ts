@@ -32,11 +32,12 @@ export interface Authoring {
 
 /**
  * The version that a change on this disk makes. It has seen what was held here, and nothing else: a version that was
- * known and never stood on this disk was on nobody's screen, and stays concurrent.
+ * known and never stood on this disk was on nobody's screen, and stays concurrent. Where nothing stands and a deletion
+ * is known, that deletion is what was held.
  */
 export function authorVersion(change: Authoring): FileEntry {
   const { row, content, incarnation } = change;
-  const held = row?.held?.version;
+  const held = row?.held?.version ?? deletionOf(row?.known);
   const stamp = change.found ? foundStamp(change.metadata.mtimeNs, incarnation) : stampAfter(change);
   return {
     path: change.path,
@@ -75,6 +76,10 @@ function foundStamp(mtimeNs: bigint, incarnation: IncarnationId): Stamp {
   // BigInt division rounds towards zero; before 1970 that is not the floor.
   const floorMs = (mtimeNs - (((mtimeNs % 1_000_000n) + 1_000_000n) % 1_000_000n)) / 1_000_000n;
   return { found: true, physicalMs: Number(floorMs), counter: 0, incarnation };
+}
+
+function deletionOf(known: FileEntry | undefined): ContentRegister | undefined {
+  return known?.version.content.type === 'deleted' ? known.version : undefined;
 }
 
 /** Newest first. A content that comes back is no longer a replaced one. */

@@ -42,6 +42,15 @@ export function isConflictName(path: RelativePath): boolean {
   return MARK.test(splitName(nameOf(path)).stem);
 }
 
+/** The path that a conflict copy was made for, as far as its name tells: a long name was cut. */
+export function originalOfConflict(path: RelativePath): RelativePath | undefined {
+  const { stem, extension } = splitName(nameOf(path));
+  if (!MARK.test(stem)) return undefined;
+  const directory = parentOf(path);
+  const name = `${stem.replace(MARK, '')}${extension}`;
+  return (directory === '' ? name : `${directory}/${name}`) as RelativePath;
+}
+
 /** Bytes that a name directly below this directory may have before the path is too long. */
 function roomIn(directory: DirectoryPath): number {
   return MAX_PATH_BYTES - (directory === '' ? 0 : encoder.encode(directory).length + 1);

@@ -1,23 +1,24 @@
 import { CloseCode } from '../wire/frame-types.js';
 import type { FolderState, Frame, FrameOf } from '../wire/frames.js';
 
-export interface HandshakeHello {
-  /** Names this run of the program: a peer that meets another one knows that all it held from us is gone. */
-  readonly bootId: string;
-  readonly name: string;
-  readonly software: string;
-  readonly features: readonly string[];
-  /** What the dialler wants the connection for. Default `primary`. */
-  readonly connectionRole?: 'primary' | 'data';
-}
+export type HandshakeRole = 'dialler' | 'acceptor';
 
 export interface HandshakeOptions {
-  readonly role: 'dialler' | 'acceptor';
-  readonly hello: HandshakeHello;
-  /** Asked once, when our own folders are to be told. */
+  readonly role: HandshakeRole;
+  readonly hello: {
+    readonly bootId: string;
+    readonly name: string;
+    readonly software: string;
+    readonly features: readonly string[];
+  };
+  /** Asked once, when Auth or AuthOk is sent: nothing of it is told before the peer has said Hello. */
   readonly ownFolders: () => readonly FolderState[];
-  /** Given out by the acceptor. */
+  /** Names the session; the acceptor's counts. */
   readonly sessionId: string;
+  /** What a dialler wants the connection for. Default primary. */
+  readonly connectionRole?: 'primary' | 'data';
+  /** For both sides together. Default 10,000. */
+  readonly timeoutMs?: number;
 }
 
 export interface HandshakePeer {
@@ -27,9 +28,8 @@ export interface HandshakePeer {
   /** Those that both sides have. */
   readonly features: readonly string[];
   readonly version: number;
-  /** The acceptor's, on both sides. */
   readonly sessionId: string;
-  /** What the connection is for. */
+  /** What the connection is for, as its dialler said. */
   readonly role: 'primary' | 'data';
 }
 
@@ -42,129 +42,116 @@ export type HandshakeAction =
     }
   | { readonly do: 'close'; readonly code: CloseCode; readonly reason: string };
 
-export const HANDSHAKE_TIMEOUT_MS = 10_000;
+type State = 'new' | 'awaits-hello' | 'awaits-hello-ack' | 'awaits-auth' | 'awaits-auth-ok' | 'done';
 
-/** Versions of the protocol known here, best first. */
-export const PROTOCOL_VERSIONS: readonly number[] = [1];
-
-type Stage =
-  | { readonly at: 'hello' | 'done' }
-  /** The dialler waits for HelloAck. */
-  | { readonly at: 'helloAck' }
-  /** The acceptor waits for Auth, the dialler for AuthOk. */
-  | { readonly at: 'auth' | 'authOk'; readonly peer: HandshakePeer };
+const VERSIONS = [1] as const;
+const TIMEOUT_MS = 10_000;
 
 /**
- * The handshake of one connection, without I/O: frames and time go in, actions come out, to be done in their order.
+ * The handshake of landropic/1 without its streams and clock: frames and time in, actions out, to be carried out in order.
  *
- *     dialler:  Hello → (HelloAck) → Auth → (AuthOk) → established
- *     acceptor: (Hello) → HelloAck → (Auth) → AuthOk → established
- *
- * 1. Exactly one action ends it: `established` or `close`, each the last of its list. After it nothing comes out.
- * 2. Our folders are told only to a peer with which a version was agreed.
- * 3. A frame out of turn closes with 3, whatever it is; the peer's refusal and the lack of a common version with 1.
- * 4. It ends by `deadlineMs`, if `tick` is called then; a frame that comes later counts as much as none.
- * 5. Only the acceptor chooses: the version is one that the dialler offered, the features are those of both.
+ * 1. The dialler speaks first. The acceptor sends nothing before Hello came, and so opens its control stream with HelloAck.
+ * 2. Each state takes exactly one type of frame; any other is a protocol error.
+ * 3. It ends once: established, or closed. After that it takes nothing and does nothing.
+ * 4. Established means on both sides: version, features and folders of the other are known, its own were sent.
+ * 5. A peer that knows no common version is told so by a HelloAck without one before the connection closes.
  */
 export class Handshake {
-  /** On the clock of `nowMs`. */
+  /** When {@link tick} ends it, on the clock of the constructor's `nowMs`. */
   readonly deadlineMs: number;
-  private stage: Stage;
+  private state: State = 'new';
+  private peer: HandshakePeer | undefined;
 
   constructor(
     private readonly options: HandshakeOptions,
     nowMs: number,
   ) {
-    this.deadlineMs = nowMs + HANDSHAKE_TIMEOUT_MS;
-    this.stage = { at: options.role === 'dialler' ? 'helloAck' : 'hello' };
+    this.deadlineMs = nowMs + (options.timeoutMs ?? TIMEOUT_MS);
   }
 
-  /** Call once. */
-  start(): HandshakeAction[] {
-    if (this.options.role === 'acceptor') return [];
-    const { connectionRole, ...hello } = this.options.hello;
-    const role = connectionRole ?? 'primary';
-    return [{ do: 'send', frame: { type: 'hello', versions: PROTOCOL_VERSIONS, role, ...hello } }];
+  get isDone(): boolean {
+    return this.state === 'done';
   }
 
-  handle(frame: Frame, nowMs: number): HandshakeAction[] {
-    if (this.stage.at === 'done') return [];
+  start(): readonly HandshakeAction[] {
+    if (this.state !== 'new') return [];
+    const { role, hello, connectionRole = 'primary' } = this.options;
+    if (role === 'acceptor') {
+      this.state = 'awaits-hello';
+      return [];
+    }
+    this.state = 'awaits-hello-ack';
+    return [send({ type: 'hello', versions: VERSIONS, role: connectionRole, ...hello })];
+  }
+
+  handle(frame: Frame, nowMs: number): readonly HandshakeAction[] {
+    if (this.state === 'done') return [];
     if (nowMs >= this.deadlineMs) return this.tick(nowMs);
-    if (frame.type === 'authFailed') return this.close(CloseCode.handshakeFailed, 'the other side refused');
-    if (frame.type === 'error')
-      return this.close(CloseCode.handshakeFailed, 'the other side reported an error');
-    if (frame.type === 'goodbye') return this.close(CloseCode.goodbye, 'the other side said goodbye');
-    const { stage } = this;
-    if (stage.at === 'hello' && frame.type === 'hello') return this.takeHello(frame);
-    if (stage.at === 'helloAck' && frame.type === 'helloAck') return this.takeHelloAck(frame);
-    if (stage.at === 'auth' && frame.type === 'auth') return this.takeAuth(stage.peer, frame);
-    if (stage.at === 'authOk' && frame.type === 'authOk')
-      return this.establish(stage.peer, frame.folders, []);
-    return this.close(CloseCode.protocolError, `${frame.type} out of turn in the handshake`);
+    if (frame.type === 'error' || frame.type === 'goodbye' || frame.type === 'authFailed') {
+      const reason = frame.type === 'error' ? frame.text : frame.reason;
+      return this.close(CloseCode.handshakeFailed, `the peer ended the handshake: ${reason}`);
+    }
+    if (this.state === 'awaits-hello' && frame.type === 'hello') return this.answerHello(frame);
+    if (this.state === 'awaits-hello-ack' && frame.type === 'helloAck') return this.authenticate(frame);
+    if (this.state === 'awaits-auth' && frame.type === 'auth') {
+      return this.establish(frame.folders, [send({ type: 'authOk', folders: this.options.ownFolders() })]);
+    }
+    if (this.state === 'awaits-auth-ok' && frame.type === 'authOk') return this.establish(frame.folders, []);
+    return this.close(CloseCode.protocolError, `a ${frame.type} frame out of order in the handshake`);
   }
 
-  /** Closes when the deadline has come. */
-  tick(nowMs: number): HandshakeAction[] {
-    if (this.stage.at === 'done' || nowMs < this.deadlineMs) return [];
+  tick(nowMs: number): readonly HandshakeAction[] {
+    if (this.state === 'done' || nowMs < this.deadlineMs) return [];
     return this.close(CloseCode.handshakeTimeout, 'the handshake took too long');
   }
 
-  private takeHello(hello: FrameOf<'hello'>): HandshakeAction[] {
-    const { bootId, name, software, features } = this.options.hello;
-    const { sessionId } = this.options;
-    const version = PROTOCOL_VERSIONS.find((known) => hello.versions.includes(known));
-    const common = features.filter((feature) => hello.features.includes(feature));
-    const ack: Frame = { type: 'helloAck', version, bootId, sessionId, name, software, features: common };
-    if (version === undefined) return [{ do: 'send', frame: ack }, ...this.closeForVersion()];
-    const { role } = hello;
-    this.stage = { at: 'auth', peer: { ...whoIs(hello), features: common, version, sessionId, role } };
-    return [{ do: 'send', frame: ack }];
+  private answerHello(frame: FrameOf<'hello'>): readonly HandshakeAction[] {
+    const { sessionId, hello } = this.options;
+    const version = VERSIONS.filter((known) => frame.versions.includes(known)).at(-1);
+    const features = this.inCommon(frame.features);
+    const ack = send({ type: 'helloAck', version, sessionId, ...hello, features });
+    if (version === undefined) return [ack, ...this.close(CloseCode.handshakeFailed, NO_VERSION)];
+    const { bootId, name, software, role } = frame;
+    this.peer = { bootId, name, software, features, version, sessionId, role };
+    this.state = 'awaits-auth';
+    return [ack];
   }
 
-  private takeHelloAck(ack: FrameOf<'helloAck'>): HandshakeAction[] {
-    const { version, sessionId } = ack;
-    if (version === undefined) return this.closeForVersion();
-    if (!PROTOCOL_VERSIONS.includes(version)) {
-      return this.close(CloseCode.protocolError, 'a version was chosen that was not offered');
+  private authenticate(frame: FrameOf<'helloAck'>): readonly HandshakeAction[] {
+    const { version, bootId, sessionId, name, software } = frame;
+    if (version === undefined) return this.close(CloseCode.handshakeFailed, NO_VERSION);
+    if (!VERSIONS.some((offered) => offered === version)) {
+      return this.close(CloseCode.protocolError, 'the peer chose a version that was not offered');
     }
-    const features = this.options.hello.features.filter((feature) => ack.features.includes(feature));
-    const role = this.options.hello.connectionRole ?? 'primary';
-    this.stage = { at: 'authOk', peer: { ...whoIs(ack), features, version, sessionId, role } };
-    return [{ do: 'send', frame: { type: 'auth', folders: this.options.ownFolders() } }];
-  }
-
-  private takeAuth(peer: HandshakePeer, auth: FrameOf<'auth'>): HandshakeAction[] {
-    const own = (): HandshakeAction => ({
-      do: 'send',
-      frame: { type: 'authOk', folders: this.options.ownFolders() },
-    });
-    return this.establish(peer, auth.folders, [own]);
+    const role = this.options.connectionRole ?? 'primary';
+    const features = this.inCommon(frame.features);
+    this.peer = { bootId, name, software, features, version, sessionId, role };
+    this.state = 'awaits-auth-ok';
+    return [send({ type: 'auth', folders: this.options.ownFolders() })];
   }
 
   private establish(
-    peer: HandshakePeer,
     theirFolders: readonly FolderState[],
-    before: readonly (() => HandshakeAction)[],
-  ): HandshakeAction[] {
-    if (new Set(theirFolders.map((state) => state.folder)).size < theirFolders.length) {
-      return this.close(CloseCode.protocolError, 'a folder was told twice');
-    }
-    this.stage = { at: 'done' };
-    return [...before.map((make) => make()), { do: 'established', peer, theirFolders }];
+    before: readonly HandshakeAction[],
+  ): readonly HandshakeAction[] {
+    if (this.peer === undefined) return this.close(CloseCode.internalError, 'no Hello before Auth');
+    this.state = 'done';
+    return [...before, { do: 'established', peer: this.peer, theirFolders }];
   }
 
-  private closeForVersion(): HandshakeAction[] {
-    return this.close(CloseCode.handshakeFailed, 'no common version of the protocol');
+  private inCommon(features: readonly string[]): readonly string[] {
+    return this.options.hello.features.filter((own) => features.includes(own));
   }
 
-  private close(code: CloseCode, reason: string): HandshakeAction[] {
-    this.stage = { at: 'done' };
+  private close(code: CloseCode, reason: string): readonly HandshakeAction[] {
+    this.state = 'done';
     return [{ do: 'close', code, reason }];
   }
 }
 
-function whoIs(
-  frame: FrameOf<'hello'> | FrameOf<'helloAck'>,
-): Pick<HandshakePeer, 'bootId' | 'name' | 'software'> {
-  return { bootId: frame.bootId, name: frame.name, software: frame.software };
+const NO_VERSION =
+  'no version of the protocol in common: bring both devices to the same version of landropic';
+
+function send(frame: Frame): HandshakeAction {
+  return { do: 'send', frame };
 }

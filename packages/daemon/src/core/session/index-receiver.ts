@@ -1,4 +1,4 @@
-import type { ChunkRef, FileEntry } from '../model/file-entry.js';
+import type { ChunkRef } from '../model/file-entry.js';
 import type { FolderId, IndexId } from '../model/identifiers.js';
 import type { RelativePath } from '../model/relative-path.js';
 import { findEntryFlaw } from '../wire/entry-flaw.js';
@@ -6,148 +6,126 @@ import type { Frame, FrameOf, SequencedEntry } from '../wire/frames.js';
 import { Limits } from '../wire/limits.js';
 import { WireError } from '../wire/wire-error.js';
 
-export interface IndexReceiverOptions {
-  readonly folder: FolderId;
-  /** The sender's index, as it told before. */
-  readonly indexId: IndexId;
-  /** What both sides agreed on: the first entry comes after it. */
-  readonly afterSequence: number;
-}
-
 export interface ReceivedIndex {
-  /** Whole, in ascending order. */
+  /** Whole entries, in ascending sequence. */
   readonly entries: readonly SequencedEntry[];
-  /** Set when the sender said that everything up to there is out. */
+  /** Set by IndexEnd: all entries up to here have come. */
   readonly endedAt: number | undefined;
 }
 
-interface ChunkListInParts {
-  readonly path: RelativePath;
-  readonly chunks: ChunkRef[];
-}
+const NOTHING: ReceivedIndex = { entries: [], endedAt: undefined };
 
 /**
- * Reads one folder's entries from a peer in the only order they may come in.
+ * Takes the index frames of one folder from one peer and hands on whole entries. Throws `WireError` for frames out of order.
  *
- * 1. IndexStart comes first, names the agreed index, and goes on from where everything was received: from the agreed
- *    sequence, or from the last IndexEnd when the sender moved the folder to another stream.
- * 2. Sequences ascend strictly, beyond every IndexEnd that came.
- * 3. IndexEnd is never before an entry that came.
- * 4. The parts of a chunk list follow each other without a gap, within the limit of a file, and right after them comes
- *    their entry, first in its frame. At most one such list is kept.
+ * 1. IndexStart comes first, names the index that was asked for, and goes on exactly where this receiver stands.
+ * 2. Sequence numbers ascend strictly; IndexEnd is not below the last of them.
+ * 3. After IndexEnd(N) either entries after N follow, or IndexStart(after N) when the folder moved to another stream.
+ * 4. Parts of one chunk list come in order, and right after them the entry that they belong to.
  */
 export class IndexReceiver {
-  /** All up to here was received, or was never to be sent. */
+  private started = false;
   private position: number;
-  /** Everything up to `position` is out: nothing of a frame sequence is open. */
-  private isEnded = true;
-  private isStarted = false;
-  private list: ChunkListInParts | undefined;
+  private ended = true;
+  private list: { readonly path: RelativePath; readonly chunks: ChunkRef[] } | undefined;
 
-  constructor(private readonly options: IndexReceiverOptions) {
-    this.position = options.afterSequence;
+  constructor(
+    private readonly asked: {
+      readonly folder: FolderId;
+      readonly indexId: IndexId;
+      readonly afterSequence: number;
+    },
+  ) {
+    this.position = asked.afterSequence;
   }
 
-  /** Throws {@link WireError} when the frame may not come here; nothing of it counts then. */
+  /** The last sequence that came. */
+  get sequence(): number {
+    return this.position;
+  }
+
   handle(frame: Frame): ReceivedIndex {
+    if (!('folder' in frame) || frame.folder !== this.asked.folder)
+      throw violation('it is of another folder');
     switch (frame.type) {
       case 'indexStart':
-        this.begin(frame);
-        return { entries: [], endedAt: undefined };
+        return this.begin(frame);
       case 'indexEntries':
-        return { entries: this.takeEntries(frame), endedAt: undefined };
+        return this.take(frame);
       case 'chunkListPart':
-        this.takePart(frame);
-        return { entries: [], endedAt: undefined };
+        return this.takePart(frame);
       case 'indexEnd':
-        this.end(frame);
-        return { entries: [], endedAt: frame.upToSequence };
+        return this.end(frame);
       default:
-        throw malformed('a frame that does not belong on an index stream');
+        throw violation('it does not belong on an index stream');
     }
   }
 
-  private begin(frame: FrameOf<'indexStart'>): void {
-    this.checkFolder(frame.folder);
-    if (frame.indexId !== this.options.indexId)
-      throw malformed('IndexStart names another index than was told');
-    if (!this.isEnded || this.list !== undefined)
-      throw malformed('IndexStart before the IndexEnd of what came');
-    if (frame.afterSequence !== this.position) {
-      throw malformed('IndexStart goes on from another sequence than was agreed');
-    }
-    this.isStarted = true;
+  private begin(frame: FrameOf<'indexStart'>): ReceivedIndex {
+    if (!this.ended || this.list !== undefined) throw violation('it comes before the end of the last');
+    if (frame.indexId !== this.asked.indexId) throw violation('it names another index than was announced');
+    if (frame.afterSequence !== this.position) throw violation('it leaves a gap');
+    this.started = true;
+    return NOTHING;
   }
 
-  private takeEntries(frame: FrameOf<'indexEntries'>): readonly SequencedEntry[] {
-    this.checkStarted(frame.folder);
-    const { list } = this;
-    this.list = undefined;
-    const [first] = frame.entries;
-    if (list !== undefined && (first?.chunksInParts === undefined || first.entry.path !== list.path)) {
-      throw malformed('parts of a chunk list are not followed by their entry');
-    }
+  private take(frame: FrameOf<'indexEntries'>): ReceivedIndex {
+    this.requireStart();
     const entries: SequencedEntry[] = [];
     for (const item of frame.entries) {
-      if (item.sequence <= this.position) throw malformed('sequence numbers do not ascend');
+      if (item.sequence <= this.position) throw violation('its sequence numbers do not ascend');
       this.position = item.sequence;
-      this.isEnded = false;
-      entries.push(
-        item.chunksInParts === undefined ? item : complete(item, item === first ? list : undefined),
-      );
+      entries.push(this.complete(item));
     }
-    return entries;
+    this.ended = false;
+    return { entries, endedAt: undefined };
   }
 
-  private takePart(frame: FrameOf<'chunkListPart'>): void {
-    this.checkStarted(frame.folder);
-    this.list ??= { path: frame.path, chunks: [] };
-    const { path, chunks } = this.list;
-    if (frame.path !== path) throw malformed('parts of a chunk list are not followed by their entry');
-    if (frame.offset !== chunks.length || frame.chunks.length === 0) {
-      throw malformed('parts of a chunk list are out of order');
+  private takePart({ path, offset, chunks }: FrameOf<'chunkListPart'>): ReceivedIndex {
+    this.requireStart();
+    this.list ??= { path, chunks: [] };
+    if (this.list.path !== path) throw violation('the entry of the last chunk list did not come');
+    if (offset !== this.list.chunks.length || chunks.length === 0) throw violation('it leaves a gap');
+    if (offset + chunks.length > Limits.chunksPerFile) {
+      throw new WireError('limit-exceeded', 'a file has too many chunks');
     }
-    if (chunks.length + frame.chunks.length > Limits.chunksPerFile) {
-      throw new WireError('limit-exceeded', 'a chunk list is beyond its limit');
-    }
-    for (const chunk of frame.chunks) chunks.push(chunk);
+    for (const chunk of chunks) this.list.chunks.push(chunk);
+    return NOTHING;
   }
 
-  private end(frame: FrameOf<'indexEnd'>): void {
-    this.checkStarted(frame.folder);
-    if (this.list !== undefined) throw malformed('parts of a chunk list are not followed by their entry');
-    if (frame.upToSequence < this.position) throw malformed('IndexEnd is before what came');
+  /** Puts the chunk list that came ahead into its entry. */
+  private complete(item: SequencedEntry): SequencedEntry {
+    const { list } = this;
+    if (list === undefined) {
+      if (item.chunksInParts !== undefined) throw violation('its chunk list did not come');
+      return item;
+    }
+    const { entry, sequence, chunksInParts } = item;
+    const { content } = entry.version;
+    const fits = entry.path === list.path && chunksInParts === list.chunks.length;
+    if (!fits || content.type !== 'file') throw violation('it does not fit the chunk list that came ahead');
+    this.list = undefined;
+    const version = { ...entry.version, content: { ...content, chunks: list.chunks } };
+    const whole = { ...entry, version };
+    const flaw = findEntryFlaw(whole);
+    if (flaw !== undefined) throw new WireError(flaw.code, `an entry is refused: ${flaw.text}`);
+    return { sequence, entry: whole };
+  }
+
+  private end(frame: FrameOf<'indexEnd'>): ReceivedIndex {
+    this.requireStart();
+    if (this.list !== undefined) throw violation('the entry of the last chunk list did not come');
+    if (frame.upToSequence < this.position) throw violation('it ends before its last entry');
     this.position = frame.upToSequence;
-    this.isEnded = true;
+    this.ended = true;
+    return { entries: [], endedAt: this.position };
   }
 
-  private checkStarted(folder: FolderId): void {
-    this.checkFolder(folder);
-    if (!this.isStarted) throw malformed('entries without an IndexStart');
-  }
-
-  private checkFolder(folder: FolderId): void {
-    if (folder !== this.options.folder) throw malformed('a frame of another folder');
+  private requireStart(): void {
+    if (!this.started) throw violation('it comes before IndexStart');
   }
 }
 
-function complete(
-  { sequence, entry, chunksInParts }: SequencedEntry,
-  list: ChunkListInParts | undefined,
-): SequencedEntry {
-  const { content } = entry.version;
-  if (list === undefined || content.type !== 'file' || list.chunks.length !== chunksInParts) {
-    throw malformed('an entry without all parts of its chunk list');
-  }
-  const whole: FileEntry = {
-    ...entry,
-    version: { ...entry.version, content: { ...content, chunks: list.chunks } },
-  };
-  const flaw = findEntryFlaw(whole);
-  if (flaw !== undefined) throw new WireError(flaw.code, `an entry is refused: ${flaw.text}`);
-  return { sequence, entry: whole };
-}
-
-function malformed(text: string): WireError {
-  return new WireError('malformed', text);
+function violation(what: string): WireError {
+  return new WireError('malformed', `an index frame is out of order: ${what}`);
 }

@@ -1,81 +1,108 @@
 import type { RelativePath } from '../model/relative-path.js';
-import { PendingQueue } from './pending-queue.js';
+import { Limits } from '../wire/limits.js';
 
 export interface UnplaceableEntry {
   readonly path: RelativePath;
   readonly reason: string;
 }
 
-/** Unplaceable entries listed at once; beyond it the oldest are dropped from the list. */
-export const MAX_UNPLACEABLE = 1_000;
+/** All unplaceable entries of a receipt have to fit into one frame, beside folder and sequence. */
+const MAX_UNPLACEABLE_BYTES = Limits.receiptFrameBytes - 1024;
+const BYTES_PER_ITEM = 16;
+const MAX_REASON_CHARACTERS = 200;
 
 /**
- * Up to where one peer's index of one folder is durable here.
+ * What of one peer's index has come here and is durable here, as two watermarks over its sequence numbers.
  *
- * 1. `delivered` is the highest sequence up to which everything was received.
- * 2. `durable` is the highest N up to which everything was received, and of which nothing up to N is pending.
- * 3. A path announced again while it is pending keeps its oldest sequence: that older version was never made durable, and
- *    what comes in its place counts for it only once it is.
- * 4. An unplaceable entry holds nothing up; it is listed until its path is settled.
+ * 1. `delivered` is the largest sequence that was received or ended; entries come in ascending order.
+ * 2. `durable` is as far as no entry is pending: each up to it was settled or is listed as unplaceable.
+ * 3. A path that is announced again while it is pending keeps its earlier place: the watermark never passes an entry that
+ *    neither stands here nor was followed by one that does.
+ * 4. The list of unplaceable entries always fits its frame. What does not fit stays pending, and the watermark before it.
  *
- * Sequences need not ascend: a version that lost waits, with its own sequence, for the copy that will hold it.
+ * Pending paths are kept in the order in which they came, so the first of them is the watermark: constant time each.
  */
 export class ReceiptTracker {
-  private readonly pending = new PendingQueue();
-  private readonly unplaceableReasons = new Map<RelativePath, string>();
-  private unplaceableList: readonly UnplaceableEntry[] | undefined;
-  private deliveredSequence: number;
+  private readonly pending = new Map<RelativePath, number>();
+  private readonly listed = new Map<RelativePath, { readonly reason: string; readonly bytes: number }>();
+  /** Unplaceable entries that found no room in the list; they are pending as well. */
+  private readonly unlisted = new Map<RelativePath, string>();
+  private listedBytes = 0;
+  private reached: number;
 
-  /** What came up to `afterSequence` is durable already. */
+  /** Everything up to `afterSequence` is durable already. */
   constructor(afterSequence: number) {
-    this.deliveredSequence = afterSequence;
+    this.reached = afterSequence;
   }
 
   get delivered(): number {
-    return this.deliveredSequence;
+    return this.reached;
   }
 
   get durable(): number {
-    const oldest = this.pending.oldestSequence();
-    return oldest === undefined ? this.deliveredSequence : Math.min(this.deliveredSequence, oldest - 1);
+    for (const sequence of this.pending.values()) return sequence - 1;
+    return this.reached;
   }
 
-  /** Oldest first, at most {@link MAX_UNPLACEABLE}. The same array until something of it changes. */
   get unplaceable(): readonly UnplaceableEntry[] {
-    this.unplaceableList ??= [...this.unplaceableReasons].map(([path, reason]) => ({ path, reason }));
-    return this.unplaceableList;
+    return [...this.listed].map(([path, { reason }]) => ({ path, reason }));
   }
 
-  /** Paths that are received and not yet durable. */
-  get pendingPaths(): number {
+  get pendingCount(): number {
     return this.pending.size;
   }
 
-  /** This path, with this sequence, waits to be durable. */
+  /** An entry came and was stored. `sequence` is not below that of any earlier call. */
   received(path: RelativePath, sequence: number): void {
-    this.pending.add(path, sequence);
-  }
-
-  /** Whatever was received of this path, or a version that had seen it, is flushed here. */
-  settled(path: RelativePath): void {
-    this.pending.remove(path);
-    if (this.unplaceableReasons.delete(path)) this.unplaceableList = undefined;
-  }
-
-  /** Everything up to this sequence was received. */
-  endedAt(sequence: number): void {
-    this.deliveredSequence = Math.max(this.deliveredSequence, sequence);
-  }
-
-  /** What this path's entry says cannot stand here. A version of it that came earlier and is pending cannot, either. */
-  markUnplaceable(path: RelativePath, _sequence: number, reason: string): void {
-    this.pending.remove(path);
-    this.unplaceableReasons.delete(path);
-    this.unplaceableReasons.set(path, reason);
-    for (const oldest of this.unplaceableReasons.keys()) {
-      if (this.unplaceableReasons.size <= MAX_UNPLACEABLE) break;
-      this.unplaceableReasons.delete(oldest);
+    if (sequence < this.reached && this.pending.size > 0) {
+      throw new RangeError(`sequence ${sequence} after ${this.reached}`);
     }
-    this.unplaceableList = undefined;
+    this.reached = Math.max(this.reached, sequence);
+    this.unlist(path);
+    this.unlisted.delete(path);
+    if (!this.pending.has(path)) this.pending.set(path, sequence);
+  }
+
+  /** What is known of this path stands here, flushed. */
+  settled(path: RelativePath): void {
+    this.pending.delete(path);
+    this.unlisted.delete(path);
+    this.unlist(path);
+  }
+
+  /** The entry cannot be placed here: the watermark passes it, and the receipt names it. */
+  cannotPlace(path: RelativePath, reason: string): void {
+    const short = [...reason].slice(0, MAX_REASON_CHARACTERS).join('');
+    if (this.listed.has(path)) this.unlist(path);
+    else if (!this.pending.has(path)) return;
+    if (this.list(path, short)) this.pending.delete(path);
+    else this.unlisted.set(path, short);
+  }
+
+  /** All entries up to here were received, whether or not there is one of that very number. */
+  endedAt(sequence: number): void {
+    this.reached = Math.max(this.reached, sequence);
+  }
+
+  private list(path: RelativePath, reason: string): boolean {
+    // Three bytes a unit is the most that UTF-8 takes; a frame that is not quite full does no harm.
+    const bytes = 3 * (path.length + reason.length) + BYTES_PER_ITEM;
+    const isFull = this.listed.size >= Limits.unplaceablePerReceipt;
+    if (isFull || this.listedBytes + bytes > MAX_UNPLACEABLE_BYTES) return false;
+    this.listed.set(path, { reason, bytes });
+    this.listedBytes += bytes;
+    return true;
+  }
+
+  private unlist(path: RelativePath): void {
+    const item = this.listed.get(path);
+    if (item === undefined) return;
+    this.listed.delete(path);
+    this.listedBytes -= item.bytes;
+    for (const [waiting, reason] of this.unlisted) {
+      if (!this.list(waiting, reason)) return;
+      this.unlisted.delete(waiting);
+      this.pending.delete(waiting);
+    }
   }
 }
