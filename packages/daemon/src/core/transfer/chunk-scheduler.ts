@@ -1,265 +1,217 @@
 import type { ChunkRef } from '../model/file-entry.js';
-import type { ContentHash, DeviceKey } from '../model/identifiers.js';
+import type { ContentHash } from '../model/identifiers.js';
 import { Limits } from '../wire/limits.js';
-import { WorkQueue } from './work-queue.js';
-
-export interface ScheduledRequest {
-  readonly requestId: number;
-  /** In the order in which they are asked for; a place in this list is the `index` of every answer. */
-  readonly chunks: readonly ChunkRef[];
-}
+import { ChunkQueue, type WantedChunk } from './chunk-queue.js';
+import { SupplyingPeer } from './supplying-peer.js';
 
 export interface ChunkSchedulerOptions {
-  /** A request is full from here on, so that several travel side by side. Default 2 MiB. */
+  /** Bytes in one request, unless it is for one larger chunk. Default 1 MiB, so that several streams share the work. */
   readonly requestBytes?: number;
-  /** Default and at most the protocol's 1,024. */
-  readonly requestChunks?: number;
-  /** Asked of one peer and not yet answered. Default and at most the protocol's 64 MiB. */
+  /** Bytes asked of one peer and not answered yet. Default (and limit of the protocol) 64 MiB. */
   readonly outstandingBytes?: number;
 }
 
-interface Wanted {
-  readonly chunk: ChunkRef;
-  state: 'queued' | 'asked' | 'exhausted' | 'gone';
-  /** False once it was cancelled while it was asked for: its answer is then passed over. */
-  wanted: boolean;
-  /** Peers that did not have it, or sent something else in its place. */
-  tried: Set<DeviceKey> | undefined;
+export interface ScheduledRequest {
+  /** Unique in this scheduler. */
+  readonly requestId: number;
+  /** At most 1,024. */
+  readonly chunks: readonly ChunkRef[];
 }
 
-interface Request {
-  readonly peer: DeviceKey;
-  /** Undefined where it was answered. */
-  readonly items: (Wanted | undefined)[];
-  left: number;
-}
-
-interface Peer {
-  readonly requests: Set<number>;
-  outstandingBytes: number;
-  /** Chunks that another peer did not have, and that this one was not asked for. May hold what is no longer queued. */
-  readonly retries: WorkQueue<Wanted>;
-}
+const DEFAULT_REQUEST_BYTES = 1024 * 1024;
+/** The queue is swept once it holds this many more chunks than are wanted. */
+const SWEEP_SLACK = 4_096;
 
 /**
- * Which chunk is asked for next, and of whom. Pure bookkeeping, constant time per chunk however many are wanted.
+ * Decides which chunk is asked of which peer, and when none can give it.
  *
- * 1. A chunk is asked of one peer at a time, and of no peer twice, unless it is wanted anew.
- * 2. No peer has more outstanding than the limits allow; an answer counts once.
- * 3. A chunk that is wanted is queued, asked for, or exhausted: it is exhausted when each peer that is up was tried.
- * 4. What was asked of a peer that is gone is queued again, before all others.
+ * 1. A chunk is in flight at most once.
+ * 2. A wanted chunk that is not in flight stands in the queue of all while nobody refused it, and otherwise in the
+ *    retries of every connected peer that did not refuse it.
+ * 3. A peer that refused a chunk is not asked for it again until it comes up anew or the chunk is wanted anew.
+ * 4. What no connected peer can give is exhausted: `takeExhausted` hands it out, and it is wanted no more.
+ * 5. A chunk cancelled in flight stays in flight until it is answered; wanted again before that, the answer counts.
  */
 export class ChunkScheduler {
-  private readonly chunks = new Map<ContentHash, Wanted>();
-  private readonly peers = new Map<DeviceKey, Peer>();
-  private readonly requests = new Map<number, Request>();
-  private readonly queue = new WorkQueue<Wanted>();
-  private readonly again = new WorkQueue<Wanted>();
-  /** Queued chunks that some peer was tried for. */
-  private readonly tried = new Set<Wanted>();
-  private exhausted: Wanted[] = [];
-  private nextRequestId = 1;
+  private readonly wanted = new Map<ContentHash, WantedChunk>();
+  private readonly queue = new ChunkQueue((chunk) => this.isQueued(chunk));
+  private readonly peers = new Map<string, SupplyingPeer>();
+  /** Chunks that a peer refused, for as long as they are wanted. */
+  private readonly refused = new Set<WantedChunk>();
+  private readonly exhausted = new Set<WantedChunk>();
   private readonly requestBytes: number;
-  private readonly requestChunks: number;
   private readonly maxOutstandingBytes: number;
+  private lastRequestId = 0;
 
   constructor(options: ChunkSchedulerOptions = {}) {
-    this.requestBytes = options.requestBytes ?? 2 * 1024 * 1024;
-    this.requestChunks = Math.min(options.requestChunks ?? Limits.chunksPerRequest, Limits.chunksPerRequest);
+    this.requestBytes = options.requestBytes ?? DEFAULT_REQUEST_BYTES;
     this.maxOutstandingBytes = Math.min(
       options.outstandingBytes ?? Limits.requestedBytes,
       Limits.requestedBytes,
     );
   }
 
-  /** Chunks wanted and not yet received. */
+  /** Chunks wanted and not received, with those that were cancelled while in flight. */
   get size(): number {
-    return this.chunks.size;
+    return this.wanted.size;
   }
 
-  /** Asks for these, in this order, after what is wanted already. A chunk that is wanted by many is asked for once. */
+  /** Wants these. What is wanted already keeps its place, but everybody may be asked for it again. */
   want(chunks: readonly ChunkRef[]): void {
-    for (const chunk of chunks) {
-      const known = this.chunks.get(chunk.hash);
+    const added: WantedChunk[] = [];
+    for (const { hash, lengthBytes } of chunks) {
+      const known = this.wanted.get(hash);
       if (known !== undefined) {
-        known.wanted = true;
+        known.cancelled = false;
+        this.forgive(known);
         continue;
       }
-      const item: Wanted = { chunk, state: 'queued', wanted: true, tried: undefined };
-      this.chunks.set(chunk.hash, item);
-      if (this.peers.size === 0) this.exhaust(item);
-      else this.queue.push(item);
+      const chunk = { hash, lengthBytes, inFlight: false, cancelled: false, refusedBy: undefined };
+      this.wanted.set(hash, chunk);
+      added.push(chunk);
     }
+    this.queue.add(added);
   }
 
-  /** Nobody wants it any more. If it was asked for, its answer will be passed over. */
   cancel(hash: ContentHash): void {
-    const item = this.chunks.get(hash);
-    if (item === undefined) return;
-    item.wanted = false;
-    if (item.state !== 'asked') this.drop(item);
+    const chunk = this.wanted.get(hash);
+    if (chunk === undefined) return;
+    if (chunk.inFlight) chunk.cancelled = true;
+    else this.drop(chunk);
+    if (this.queue.lengthAtMost > this.wanted.size + SWEEP_SLACK) this.queue.sweep();
   }
 
-  peerUp(peer: DeviceKey): void {
-    if (this.peers.has(peer)) return;
-    const retries = new WorkQueue<Wanted>();
-    this.peers.set(peer, { requests: new Set(), outstandingBytes: 0, retries });
-    for (const item of [...this.tried, ...this.exhausted]) {
-      // It may have got since what it did not have in an earlier session.
-      item.tried?.delete(peer);
-      if (item.state === 'queued') retries.push(item);
+  /** May be asked from now on, also for what it refused before. */
+  peerUp(peer: string): void {
+    const known = this.peers.get(peer) ?? new SupplyingPeer();
+    this.peers.set(peer, known);
+    for (const chunk of this.refused) {
+      chunk.refusedBy?.delete(peer);
+      this.exhausted.delete(chunk);
+      if (!chunk.inFlight) known.retries.add(chunk);
     }
-    const revived = this.exhausted.filter((item) => item.state === 'exhausted');
-    this.exhausted = [];
-    for (const item of revived) this.enqueue(item);
   }
 
-  /** What was asked of it is queued again. Returns how many bytes were outstanding. */
-  peerDown(peer: DeviceKey): number {
-    const gone = this.peers.get(peer);
-    if (gone === undefined) return 0;
+  /** Queues again what this peer did not answer. Returns how many bytes that was, with what was cancelled. */
+  peerDown(peer: string): number {
+    const lost = this.peers.get(peer);
+    if (lost === undefined) return 0;
     this.peers.delete(peer);
-    for (const requestId of gone.requests) {
-      const items = this.requests.get(requestId)?.items ?? [];
-      this.requests.delete(requestId);
-      for (const item of items) if (item !== undefined) this.requeue(item);
+    const unrefused: WantedChunk[] = [];
+    for (const chunk of lost.unanswered()) {
+      chunk.inFlight = false;
+      if (chunk.cancelled) this.drop(chunk);
+      else if (!this.refused.has(chunk)) unrefused.push(chunk);
+      else this.queueRefused(chunk);
     }
-    if (this.peers.size === 0) {
-      for (const item of this.chunks.values()) if (item.state === 'queued') this.exhaust(item);
+    this.queue.giveBack(unrefused);
+    for (const chunk of this.refused) {
+      if (!chunk.inFlight && !this.canBeAsked(chunk)) this.exhausted.add(chunk);
     }
-    for (const item of this.tried) if (!this.hasCandidate(item)) this.exhaust(item);
-    return gone.outstandingBytes;
+    return lost.outstandingBytes;
   }
 
-  /** The next request to this peer; undefined when nothing is left for it, or enough is outstanding. */
-  next(peer: DeviceKey): ScheduledRequest | undefined {
-    const state = this.peers.get(peer);
-    if (state === undefined) return undefined;
-    const items: Wanted[] = [];
+  /** What to ask of this peer now; undefined when there is nothing, or enough is on its way from it. */
+  next(peer: string): ScheduledRequest | undefined {
+    const asked = this.peers.get(peer);
+    if (asked === undefined) return undefined;
+    const chunks: WantedChunk[] = [];
     let bytes = 0;
-    while (items.length < this.requestChunks && bytes < this.requestBytes) {
-      const source = this.sourceFor(peer, state);
-      const item = source?.peek();
-      if (source === undefined || item === undefined) break;
-      const { lengthBytes } = item.chunk;
-      if (state.outstandingBytes + lengthBytes > this.maxOutstandingBytes) break;
-      // One that is too long to go with others goes first in the next request.
-      if (items.length > 0 && bytes + lengthBytes > 2 * this.requestBytes) break;
-      source.shift();
-      item.state = 'asked';
-      this.tried.delete(item);
-      items.push(item);
-      bytes += lengthBytes;
-      state.outstandingBytes += lengthBytes;
+    while (chunks.length < Limits.chunksPerRequest) {
+      const retry = this.peekRetry(asked);
+      const chunk = retry ?? this.queue.peek();
+      if (chunk === undefined) break;
+      const sum = bytes + chunk.lengthBytes;
+      if (chunks.length > 0 && sum > this.requestBytes) break;
+      if (asked.outstandingBytes + sum > this.maxOutstandingBytes && asked.outstandingBytes + bytes > 0)
+        break;
+      if (retry === undefined) this.queue.take();
+      else asked.retries.delete(retry);
+      chunk.inFlight = true;
+      chunks.push(chunk);
+      bytes = sum;
     }
-    if (items.length === 0) return undefined;
-    const requestId = this.nextRequestId++;
-    this.requests.set(requestId, { peer, items, left: items.length });
-    state.requests.add(requestId);
-    return { requestId, chunks: items.map((item) => item.chunk) };
+    if (chunks.length === 0) return undefined;
+    const requestId = ++this.lastRequestId;
+    asked.asked(requestId, chunks);
+    return { requestId, chunks: chunks.map(({ hash, lengthBytes }) => ({ hash, lengthBytes })) };
   }
 
-  /** The chunk came and was right. False when it was not asked for, was answered before, or is no longer wanted. */
-  received(peer: DeviceKey, requestId: number, index: number): boolean {
-    const item = this.answer(peer, requestId, index);
-    if (item === undefined) return false;
-    this.drop(item);
-    return item.wanted;
+  /** It came, and is right: it is not wanted any more. */
+  received(peer: string, requestId: number, index: number): void {
+    const chunk = this.peers.get(peer)?.answered(requestId, index);
+    if (chunk !== undefined) this.drop(chunk);
   }
 
-  /** The peer does not have it: the next one is asked, or the chunk is exhausted. */
-  missing(peer: DeviceKey, requestId: number, index: number): void {
-    const item = this.answer(peer, requestId, index);
-    if (item === undefined) return;
-    item.tried ??= new Set();
-    item.tried.add(peer);
-    if (!item.wanted) this.drop(item);
-    else this.enqueue(item);
+  /** This peer does not have it, or does not give it. */
+  missing(peer: string, requestId: number, index: number): void {
+    const chunk = this.peers.get(peer)?.answered(requestId, index);
+    if (chunk === undefined) return;
+    chunk.inFlight = false;
+    if (chunk.cancelled) {
+      this.drop(chunk);
+      return;
+    }
+    chunk.refusedBy ??= new Set();
+    chunk.refusedBy.add(peer);
+    this.refused.add(chunk);
+    this.queueRefused(chunk);
   }
 
-  /** The peer sent something else in its place; as good as missing. */
-  wrong(peer: DeviceKey, requestId: number, index: number): void {
+  /** This peer gave bytes that are not what their hash says. */
+  wrong(peer: string, requestId: number, index: number): void {
     this.missing(peer, requestId, index);
   }
 
-  /** Chunks that no peer which is up has. Told once: they are no longer wanted until they are wanted anew. */
+  /**
+   * The wanted chunks that no connected peer can give: those that all of them refused, or all when none is connected.
+   * They are not wanted any more.
+   */
   takeExhausted(): readonly ContentHash[] {
-    const hashes: ContentHash[] = [];
-    for (const item of this.exhausted) {
-      if (item.state !== 'exhausted') continue;
-      this.drop(item);
-      hashes.push(item.chunk.hash);
-    }
-    this.exhausted = [];
-    return hashes;
+    const given = this.peers.size === 0 ? [...this.wanted.values()] : [...this.exhausted];
+    for (const chunk of given) this.drop(chunk);
+    if (this.peers.size === 0) this.queue.clear();
+    return given.map((chunk) => chunk.hash);
   }
 
-  /** Where the next chunk for this peer comes from; what is no longer queued is passed over on the way. */
-  private sourceFor(peer: DeviceKey, state: Peer): WorkQueue<Wanted> | undefined {
-    for (const source of [this.again, state.retries, this.queue]) {
-      for (let item = source.peek(); item !== undefined; item = source.peek()) {
-        if (item.state === 'queued' && !item.tried?.has(peer)) return source;
-        source.shift();
-      }
+  private isQueued(chunk: WantedChunk): boolean {
+    return !chunk.inFlight && this.wanted.get(chunk.hash) === chunk;
+  }
+
+  private canBeAsked(chunk: WantedChunk): boolean {
+    for (const peer of this.peers.keys()) if (!chunk.refusedBy?.has(peer)) return true;
+    return false;
+  }
+
+  private peekRetry(peer: SupplyingPeer): WantedChunk | undefined {
+    for (const chunk of peer.retries) {
+      if (this.isQueued(chunk)) return chunk;
+      peer.retries.delete(chunk);
     }
     return undefined;
   }
 
-  private answer(peer: DeviceKey, requestId: number, index: number): Wanted | undefined {
-    const request = this.requests.get(requestId);
-    const item = request?.items[index];
-    const state = this.peers.get(peer);
-    if (request === undefined || item === undefined || state === undefined || request.peer !== peer) {
-      return undefined;
+  private queueRefused(chunk: WantedChunk): void {
+    let queued = false;
+    for (const [name, peer] of this.peers) {
+      if (chunk.refusedBy?.has(name)) continue;
+      peer.retries.add(chunk);
+      queued = true;
     }
-    request.items[index] = undefined;
-    state.outstandingBytes -= item.chunk.lengthBytes;
-    if (--request.left === 0) {
-      this.requests.delete(requestId);
-      state.requests.delete(requestId);
-    }
-    return item;
+    if (!queued) this.exhausted.add(chunk);
   }
 
-  private requeue(item: Wanted): void {
-    if (!item.wanted) this.drop(item);
-    else if (item.tried !== undefined) this.enqueue(item);
-    else {
-      item.state = 'queued';
-      this.again.push(item);
-    }
+  private forgive(chunk: WantedChunk): void {
+    if (!this.refused.has(chunk)) return;
+    chunk.refusedBy = undefined;
+    this.exhausted.delete(chunk);
+    if (!chunk.inFlight) this.queueRefused(chunk);
   }
 
-  /** Offers a chunk to every peer that was not tried for it. */
-  private enqueue(item: Wanted): void {
-    if (!this.hasCandidate(item)) {
-      this.exhaust(item);
-      return;
-    }
-    item.state = 'queued';
-    if (item.tried === undefined) {
-      this.again.push(item);
-      return;
-    }
-    this.tried.add(item);
-    for (const [peer, { retries }] of this.peers) if (!item.tried.has(peer)) retries.push(item);
-  }
-
-  private hasCandidate(item: Wanted): boolean {
-    for (const peer of this.peers.keys()) if (!item.tried?.has(peer)) return true;
-    return false;
-  }
-
-  private exhaust(item: Wanted): void {
-    if (item.state === 'exhausted') return;
-    item.state = 'exhausted';
-    this.tried.delete(item);
-    this.exhausted.push(item);
-  }
-
-  private drop(item: Wanted): void {
-    item.state = 'gone';
-    this.tried.delete(item);
-    this.chunks.delete(item.chunk.hash);
+  private drop(chunk: WantedChunk): void {
+    this.wanted.delete(chunk.hash);
+    this.refused.delete(chunk);
+    this.exhausted.delete(chunk);
+    for (const peer of this.peers.values()) peer.retries.delete(chunk);
   }
 }
