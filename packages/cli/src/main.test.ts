@@ -154,7 +154,7 @@ describe('the command table', () => {
     const examples = [...stdout.matchAll(/^ {2}\$ .*?(landropic .*)$/gm)].map(([, line]) => line ?? '');
     expect(examples.length).toBeGreaterThan(0);
     for (const example of examples) expect(example).toMatch(new RegExp(`^landropic ${path[0]}\\b`));
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test.each(leavesOf(program).map((command) => [pathOf(command).join(' '), command] as const))(

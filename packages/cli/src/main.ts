@@ -91,8 +91,8 @@ const FIRST_STEPS = `
 First steps, on each device:
   $ landropic init
   $ landropic daemon start
-Then pair them: 'landropic pair invite' on one, 'landropic pair accept' on the other,
-and share a folder: 'landropic folder add ~/Sync --share NAME'.`;
+Then pair them: 'landropic pair invite' on one, 'landropic pair accept' on the
+other; and share a folder: 'landropic folder add ~/Sync --share NAME'.`;
 
 /** Runs one command line (without `node` and the script); resolves with the exit code. */
 export async function main(args: readonly string[], dependencies: AppDependencies): Promise<number> {

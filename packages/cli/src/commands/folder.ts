@@ -38,7 +38,7 @@ function addAdd(group: Command, app: App): void {
     description: 'Share a folder of this device. The other devices are offered it.',
     examples: [
       'landropic folder add ~/Photos --share desktop',
-      'landropic folder add ~/Work --id work --label "Work files" --share desktop phone',
+      'landropic folder add ~/Work --id work --label "Our work" --share desk tab',
     ],
   })
     .option('--id <id>', 'the same on every device (default: chosen at random)')

@@ -39,8 +39,8 @@ function addInvite(group: Command, app: App): void {
     .addHelpText(
       'after',
       `
-The ticket is the last line of stdout. On a terminal its QR code is shown too, and the command stays to say who
-used it; Ctrl-C leaves the ticket valid.`,
+The ticket is the last line of stdout. On a terminal its QR code is shown too,
+and the command stays to say who used it; Ctrl-C leaves the ticket valid.`,
     )
     .action(
       app.action<{ ttl?: number }>(async (context, { ttl }) => {

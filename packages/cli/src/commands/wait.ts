@@ -20,7 +20,7 @@ export function addWaitCommand(program: Command, app: App): void {
     description: 'Return when the other devices durably hold everything that was written here before.',
     examples: [
       'landropic wait',
-      'landropic wait --folder photos --device desktop --timeout 10m && systemctl suspend',
+      'landropic wait --folder photos --timeout 10m && systemctl suspend',
       'landropic wait --connected --timeout 500ms',
     ],
   })
@@ -35,10 +35,7 @@ export function addWaitCommand(program: Command, app: App): void {
         .argParser(parseDurationMs)
         .default(DEFAULT_TIMEOUT_MS, '60s'),
     )
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 all of it is there, 6 not within the timeout, 1 it cannot come true (says why).',
-    )
+    .addHelpText('after', '\nExit codes: 0 everything is there, 6 not within the timeout, 1 it cannot be.')
     .action(
       app.action<WaitOptions>(async ({ output, json, call }, options) => {
         const result = await call(

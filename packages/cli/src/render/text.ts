@@ -14,20 +14,27 @@ export function printable(text: string): string {
 const WIDE =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|^\p{Emoji_Presentation}/u;
 const ZERO_WIDTH = /^\p{M}+$/u;
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Columns that the text takes on a terminal. */
 export function columnsOf(text: string): number {
-  let columns = 0;
-  for (const { segment } of graphemes.segment(text)) columns += widthOf(segment);
-  return columns;
+  return graphemesOf(text).reduce((columns, grapheme) => columns + widthOf(grapheme), 0);
+}
+
+function graphemesOf(text: string): string[] {
+  // The segmenter takes 10 ms to load, which most output does not need.
+  if (PRINTABLE_ASCII.test(text)) return [...text];
+  return Array.from(
+    new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text),
+    ({ segment }) => segment,
+  );
 }
 
 /** Cut in the middle to fit, so that both the folder and the file name stay visible. */
 export function cutToColumns(text: string, columns: number): string {
   if (columnsOf(text) <= columns) return text;
   if (columns < 2) return columns === 1 ? '…' : '';
-  const parts = [...graphemes.segment(text)].map(({ segment }) => segment);
+  const parts = graphemesOf(text);
   const headColumns = Math.floor((columns - 1) / 3);
   const head = take(parts, headColumns);
   const tail = take(parts.reverse(), columns - 1 - columnsOf(head.join(''))).reverse();
