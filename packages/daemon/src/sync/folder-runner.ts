@@ -1,0 +1,372 @@
+import type { DeviceKey, FolderId, IndexId } from '../core/model/identifiers.js';
+import type { Problem } from '../core/model/problem.js';
+import type { DirectoryPath, RelativePath } from '../core/model/relative-path.js';
+import { parentOf } from '../core/model/relative-path.js';
+import type { Applier } from '../core/ports/applier.js';
+import type { Blake3, Clock } from '../core/ports/clock.js';
+import type { ContentIndex, IndexCounts } from '../core/ports/content-index.js';
+import type { FolderDisk } from '../core/ports/folder-disk.js';
+import type { Scanner, Watcher } from '../core/ports/scanner.js';
+import type { FolderState, SequencedEntry } from '../core/wire/frames.js';
+import { commitRecovered } from './apply-commit.js';
+import { ApplyLoop } from './apply-loop.js';
+import { ChangeHints, type Hinted } from './change-hints.js';
+import { ContentFetch, type Progress } from './content-fetch.js';
+import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
+import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
+import { LocalChanges } from './local-changes.js';
+import { PathLocks } from './path-locks.js';
+import { RemoteChanges } from './remote-changes.js';
+
+export interface FolderRunnerDependencies {
+  readonly folder: FolderId;
+  readonly device: DeviceKey;
+  readonly index: ContentIndex;
+  readonly disk: FolderDisk;
+  readonly scanner: Scanner;
+  readonly watcher: Watcher;
+  readonly applier: Applier;
+  readonly clock: Clock;
+  readonly blake3: Blake3;
+  readonly events: FolderEvents;
+}
+
+export interface FolderEvents {
+  /** The first scan is done: the folder can be exchanged. */
+  ready(): void;
+  /** A peer sent bytes that are not what their hash says. */
+  wrongBytes(device: DeviceKey): void;
+  /** Something failed that is not one path's own fault; the folder goes on. */
+  failed(what: string, error: unknown): void;
+}
+
+export interface FolderRunnerOptions {
+  readonly label: string;
+  /** How often all of the folder is looked at while the watcher works. */
+  readonly rescanIntervalMs: number;
+  /** How often while it does not. */
+  readonly unwatchedIntervalMs: number;
+}
+
+export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
+
+/** What was hashed too soon is hashed again after this much quiet. */
+const RACY_RECHECK_MS = 2_500;
+const RACY_BATCH = 500;
+const PERSIST_MS = 1_000;
+/** What could not be placed or got is tried again this often, besides whenever something changes. */
+const RECONSIDER_MS = 30_000;
+
+/** One shared folder at work: what changes here becomes versions, what changes elsewhere is brought here. */
+export class FolderRunner implements LinkedFolder {
+  readonly receipts: FolderReceipts;
+  private readonly hints: ChangeHints;
+  private readonly local: LocalChanges;
+  private readonly remote: RemoteChanges;
+  private readonly fetch: ContentFetch;
+  private readonly applying: ApplyLoop;
+  private readonly links = new Map<DeviceKey, FolderLink>();
+  private readonly stopping = new AbortController();
+  private scanQueue: Promise<unknown> = Promise.resolve();
+  private scanning = 0;
+  private rootProblem: Problem | undefined;
+  private watchProblem: Problem | undefined;
+  private readonly timers = new Map<string, () => void>();
+
+  constructor(
+    private readonly deps: FolderRunnerDependencies,
+    private readonly options: FolderRunnerOptions,
+  ) {
+    const { index, disk, clock, device, blake3 } = deps;
+    this.hints = new ChangeHints(clock);
+    const locks = new PathLocks((paths) => this.hintParents(paths));
+    this.receipts = new FolderReceipts(index);
+    this.local = new LocalChanges({
+      index,
+      disk,
+      scanner: deps.scanner,
+      locks,
+      clock,
+      device,
+      onAuthored: () => this.authored(),
+      lookAgain: (directory, afterMs) => this.hints.hint(directory, afterMs),
+    });
+    this.remote = new RemoteChanges({ index, clock, blake3, device, receipts: this.receipts });
+    this.fetch = new ContentFetch({
+      folder: deps.folder,
+      index,
+      disk,
+      blake3,
+      onDone: (content, result) => this.applying.fetchEnded(content, result),
+      isBehind: () => this.applying.isBehind,
+      onWrongBytes: (from) => deps.events.wrongBytes(from),
+    });
+    this.applying = new ApplyLoop({
+      index,
+      applier: deps.applier,
+      disk,
+      fetch: this.fetch,
+      locks,
+      clock,
+      blake3,
+      onHeld: (paths) => this.nowHeld(paths),
+      onLocalEdit: (paths) => this.hintParents(paths),
+      onUnplaceable: (path, reason) => this.receipts.unplaceable(path, reason),
+      onFailed: (error) => deps.events.failed('applying changes', error),
+      relays: () => this.links.size > 1,
+    });
+  }
+
+  get index(): ContentIndex {
+    return this.deps.index;
+  }
+
+  /** Recovers what a crash left, watches, looks at everything once, and is then ready to be exchanged. */
+  async start(): Promise<void> {
+    const { signal } = this.stopping;
+    commitRecovered(await this.deps.applier.recover(), {
+      index: this.deps.index,
+      nowMs: this.deps.clock.nowMs(),
+    });
+    await this.startWatching();
+    await this.scan({ kind: 'everything' });
+    if (signal.aborted) return;
+    if (this.rootProblem === undefined) this.becomeReady();
+    void this.followHints();
+    this.repeat(
+      'rescan',
+      () => this.rescanIntervalMs(),
+      () => this.hints.hintEverything(),
+    );
+    this.repeat(
+      'reconsider',
+      () => RECONSIDER_MS,
+      () => this.applying.considerAll(),
+    );
+    this.repeat(
+      'persist',
+      () => PERSIST_MS,
+      () => this.receipts.persist(),
+    );
+    this.applying.considerAll();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    for (const cancel of this.timers.values()) cancel();
+    for (const link of [...this.links.values()]) this.disconnect(link);
+    await this.deps.watcher.stop();
+    await this.scanQueue.catch(() => {});
+    await this.applying.stop();
+    this.receipts.persist();
+  }
+
+  /** Looks at everything now. Resolves when all that was written before the call is in the index; with how much that was. */
+  async rescan(signal: AbortSignal): Promise<number> {
+    let changed = await this.scan({ kind: 'everything' });
+    // Files that were still being written were put off: they are looked at until they keep still.
+    while (!this.hints.isEmpty() && !signal.aborted && !this.stopping.signal.aborted) {
+      await new Promise<void>((resolve) => this.deps.clock.after(10, resolve));
+      changed += await this.scanQueue.then(() => 0);
+    }
+    return changed;
+  }
+
+  counts(): IndexCounts {
+    return this.deps.index.counts();
+  }
+
+  activity(): FolderActivity {
+    if (this.rootProblem !== undefined) return 'error';
+    if (this.applying.isBusy) return 'syncing';
+    return this.scanning > 0 ? 'scanning' : 'idle';
+  }
+
+  problems(limit: number): readonly Problem[] {
+    const own = [this.rootProblem, this.watchProblem].filter((problem) => problem !== undefined);
+    return [...own, ...this.deps.index.problems(limit)];
+  }
+
+  progress(): readonly Progress[] {
+    return this.fetch.progress();
+  }
+
+  // ---- what sessions ask and tell (LinkedFolder)
+
+  state(device: DeviceKey): FolderState | undefined {
+    const { indexId, sequence, commitTag, firstScanDone } = this.deps.index.identity();
+    if (!firstScanDone || this.stopping.signal.aborted) return undefined;
+    return {
+      folder: this.deps.folder,
+      label: this.options.label,
+      indexId,
+      sequence,
+      commitTag,
+      holding: this.receipts.holding(device),
+    };
+  }
+
+  connect(link: FolderLink, theirs: { readonly indexId: IndexId; readonly afterSequence: number }): void {
+    this.links.set(link.device, link);
+    this.receipts.follow(link.device, theirs.indexId, theirs.afterSequence);
+    this.fetch.supplierUp(link.device, link);
+    this.applying.considerAll();
+  }
+
+  disconnect(link: FolderLink): void {
+    if (this.links.get(link.device) !== link) return;
+    this.links.delete(link.device);
+    this.fetch.supplierDown(link.device);
+    this.receipts.persist();
+    this.receipts.unfollow(link.device);
+  }
+
+  receive(device: DeviceKey, indexId: IndexId, entries: readonly SequencedEntry[]): void {
+    const { toPlace, changed } = this.remote.receive({ device, indexId, entries });
+    this.applying.consider(toPlace);
+    if (changed > 0) this.wakePushes(device);
+    this.links.get(device)?.wakeReceipts();
+  }
+
+  ended(device: DeviceKey, upToSequence: number): void {
+    this.receipts.ended(device, upToSequence);
+    this.links.get(device)?.wakeReceipts();
+  }
+
+  durableThere(device: DeviceKey, receipt: DurableReceipt): void {
+    this.receipts.durableThere(device, receipt);
+  }
+
+  takeDueReceipt(device: DeviceKey): DurableReceipt | undefined {
+    return this.receipts.takeDue(device);
+  }
+
+  entriesToSend(afterSequence: number, limit: number): readonly OutgoingEntry[] {
+    return this.deps.index.encodedEntriesAfter(afterSequence, limit);
+  }
+
+  sequence(): number {
+    return this.deps.index.identity().sequence;
+  }
+
+  // ---- at work
+
+  private becomeReady(): void {
+    if (!this.deps.index.identity().firstScanDone) this.deps.index.transact((tx) => tx.finishFirstScan());
+    this.deps.events.ready();
+  }
+
+  private async startWatching(): Promise<void> {
+    const onFailure = (problem: Problem) => {
+      this.watchProblem = problem;
+      this.hints.hintEverything();
+    };
+    try {
+      await this.deps.watcher.start((directory) => this.hints.hint(directory), onFailure);
+    } catch (error) {
+      onFailure({
+        path: '',
+        code: 'watch-failed',
+        text: `Changes are found by looking, every so often, not at once (${String(error)}).`,
+      });
+    }
+  }
+
+  private async followHints(): Promise<void> {
+    const { signal } = this.stopping;
+    for (;;) {
+      const hinted = await this.hints.next(signal);
+      if (hinted === undefined) return;
+      await this.scan(hinted).catch(() => 0);
+    }
+  }
+
+  /** One scan at a time. */
+  private scan(scope: Hinted): Promise<number> {
+    const { signal } = this.stopping;
+    const run = async () => {
+      if (signal.aborted) return 0;
+      this.scanning++;
+      try {
+        const changed = await this.local.scan(scope, signal);
+        const wasLost = this.rootProblem !== undefined;
+        this.rootProblem = undefined;
+        if (wasLost && scope.kind === 'everything') this.becomeReady();
+        return changed;
+      } catch (error) {
+        if (!signal.aborted) this.scanFailed(error);
+        return 0;
+      } finally {
+        this.scanning--;
+      }
+    };
+    const result = this.scanQueue.then(run, run);
+    this.scanQueue = result;
+    return result;
+  }
+
+  private scanFailed(error: unknown): void {
+    if ((error as { code?: unknown }).code === 'root-missing') {
+      const text = error instanceof Error ? error.message : String(error);
+      this.rootProblem = { path: '', code: 'root-missing', text };
+    } else this.deps.events.failed('looking for changes', error);
+  }
+
+  private authored(): void {
+    this.wakePushes(undefined);
+    this.scheduleRacyRecheck();
+  }
+
+  private wakePushes(except: DeviceKey | undefined): void {
+    for (const link of this.links.values()) if (link.device !== except) link.wakePush();
+  }
+
+  private nowHeld(paths: readonly RelativePath[]): void {
+    for (const path of paths) this.receipts.settled(path);
+    for (const link of this.links.values()) {
+      link.wakeReceipts();
+      link.wakePush();
+    }
+  }
+
+  private hintParents(paths: readonly RelativePath[]): void {
+    const directories = new Set<DirectoryPath>(paths.map(parentOf));
+    for (const directory of directories) this.hints.hint(directory);
+  }
+
+  private scheduleRacyRecheck(): void {
+    this.once('racy', RACY_RECHECK_MS, () => {
+      if (this.applying.isBusy || this.scanning > 0) {
+        this.scheduleRacyRecheck();
+        return;
+      }
+      this.scanQueue = this.scanQueue
+        .then(() => this.local.recheckRacy(RACY_BATCH, this.stopping.signal))
+        .then(
+          (looked) => looked > 0 && this.scheduleRacyRecheck(),
+          (error: unknown) =>
+            !this.stopping.signal.aborted && this.deps.events.failed('hashing again', error),
+        );
+    });
+  }
+
+  private rescanIntervalMs(): number {
+    return this.watchProblem === undefined ? this.options.rescanIntervalMs : this.options.unwatchedIntervalMs;
+  }
+
+  private once(name: string, delayMs: number, callback: () => void): void {
+    if (this.timers.has(name) || this.stopping.signal.aborted) return;
+    const cancel = this.deps.clock.after(delayMs, () => {
+      this.timers.delete(name);
+      callback();
+    });
+    this.timers.set(name, cancel);
+  }
+
+  private repeat(name: string, delayMs: () => number, callback: () => void): void {
+    this.once(name, delayMs(), () => {
+      callback();
+      this.repeat(name, delayMs, callback);
+    });
+  }
+}

@@ -1,0 +1,257 @@
+import type { Connection, SocketAddress } from '@landropic/quic';
+import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
+import type { Clock } from '../core/ports/clock.js';
+import { CloseCode } from '../core/wire/frame-types.js';
+import type { FolderState } from '../core/wire/frames.js';
+import type { LinkedFolder } from './folder-link.js';
+import type { FolderRunner } from './folder-runner.js';
+import { type Connector, PeerLink } from './peer-link.js';
+import { type ChunkExchange, PeerSession, type SessionIdentity } from './peer-session.js';
+
+export interface KnownDevice {
+  readonly device: DeviceKey;
+  readonly name: string;
+  /** Newest first. */
+  readonly addresses: readonly SocketAddress[];
+}
+
+/** The paired devices, as the trust adapter keeps them. */
+export interface DeviceBook {
+  get(device: DeviceKey): KnownDevice | undefined;
+  list(): readonly KnownDevice[];
+  /** The device was reached at this address, and calls itself that. */
+  seen(device: DeviceKey, name: string, address: SocketAddress): void;
+}
+
+export interface FolderOffer {
+  readonly folder: FolderId;
+  readonly label: string;
+  readonly device: DeviceKey;
+}
+
+export interface OrchestratorDependencies {
+  readonly ownDevice: DeviceKey;
+  readonly identity: () => SessionIdentity;
+  readonly clock: Clock;
+  readonly devices: DeviceBook;
+  readonly newSessionId: () => string;
+  readonly createConnector: (
+    device: DeviceKey,
+    onConnection: (connection: Connection) => void,
+    onFailed: (error: unknown) => void,
+  ) => Connector;
+  /** The chunk side of one connection; `sourceFor` says what this device may be served from. */
+  readonly createExchange: (
+    connection: Connection,
+    sourceFor: (folder: FolderId) => SharedFolder | undefined,
+    onFailure: (error: unknown) => void,
+  ) => ChunkExchange;
+  readonly log: SyncLog;
+}
+
+export interface SyncLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** A folder at work, and whom it is shared with. */
+export interface SharedFolder {
+  readonly id: FolderId;
+  readonly runner: FolderRunner;
+  sharedWith(device: DeviceKey): boolean;
+}
+
+const MAX_OFFERS = 1_024;
+
+/** Joins devices and folders: a session for every paired device, and every shared folder on the sessions it belongs to. */
+export class Orchestrator {
+  private readonly links = new Map<DeviceKey, PeerLink>();
+  private readonly folders = new Map<FolderId, SharedFolder>();
+  private readonly offersByDevice = new Map<DeviceKey, Map<FolderId, FolderOffer>>();
+  private readonly deviceProblems = new Map<DeviceKey, string>();
+  private readonly lastSeen = new Map<DeviceKey, number>();
+
+  constructor(private readonly deps: OrchestratorDependencies) {}
+
+  start(): void {
+    for (const device of this.deps.devices.list()) this.addDevice(device);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      [...this.links.values()].map((link) => link.stop(CloseCode.shuttingDown, 'shutting down')),
+    );
+    this.links.clear();
+  }
+
+  // ---- devices
+
+  addDevice(known: KnownDevice): void {
+    const { device } = known;
+    if (this.links.has(device)) return;
+    const link = new PeerLink({
+      device,
+      ownDevice: this.deps.ownDevice,
+      clock: this.deps.clock,
+      createConnector: (onConnection, onFailed) => this.deps.createConnector(device, onConnection, onFailed),
+      createSession: (connection, events) => this.createSession(device, connection, events.established),
+      events: {
+        up: (_, session) => this.linkUp(device, session),
+        down: (_, info) => {
+          this.lastSeen.set(device, this.deps.clock.nowMs());
+          this.deps.log.info({ device, by: info.by, code: info.code, reason: info.reason }, 'disconnected');
+        },
+      },
+    });
+    this.links.set(device, link);
+    link.start(known.addresses);
+  }
+
+  /** Cuts the device off at once. It must be unknown to the device book by then. */
+  async removeDevice(device: DeviceKey): Promise<void> {
+    const link = this.links.get(device);
+    this.links.delete(device);
+    this.offersByDevice.delete(device);
+    this.deviceProblems.delete(device);
+    for (const { runner } of this.folders.values()) runner.receipts.forget(device);
+    await link?.stop(CloseCode.notPaired, 'not paired');
+  }
+
+  /** A connection that a paired device has dialled. */
+  accept(device: DeviceKey, connection: Connection): void {
+    const link = this.links.get(device);
+    if (link === undefined) void connection.close(CloseCode.notPaired, 'not paired');
+    else link.adopt(connection);
+  }
+
+  /** A device was found at these addresses, now. */
+  found(device: DeviceKey, addresses: readonly SocketAddress[]): void {
+    const known = this.deps.devices.get(device)?.addresses ?? [];
+    this.links.get(device)?.setAddresses(mergeAddresses(addresses, known), { fresh: true });
+  }
+
+  /** This machine's own addresses have changed: everybody is tried again. */
+  networkChanged(): void {
+    for (const link of this.links.values()) link.kick();
+  }
+
+  link(device: DeviceKey): PeerLink | undefined {
+    return this.links.get(device);
+  }
+
+  problemOf(device: DeviceKey): string | undefined {
+    const info = this.links.get(device)?.closeInfo;
+    if (info?.by === 'peer' && info.code === CloseCode.notPaired)
+      return 'does not know us: pair again, or unpair it here';
+    return this.deviceProblems.get(device);
+  }
+
+  lastSeenMs(device: DeviceKey): number | undefined {
+    return this.links.get(device)?.session === undefined
+      ? this.lastSeen.get(device)
+      : this.deps.clock.nowMs();
+  }
+
+  // ---- folders
+
+  addFolder(folder: SharedFolder): void {
+    this.folders.set(folder.id, folder);
+    for (const offers of this.offersByDevice.values()) offers.delete(folder.id);
+    this.announceFolder(folder.id);
+  }
+
+  /** Tells the sessions of all who share it: it is ready now, or shared with more devices. */
+  announceFolder(id: FolderId): void {
+    for (const [device, link] of this.links) {
+      if (this.folders.get(id)?.sharedWith(device)) link.session?.folders.announce(id);
+    }
+  }
+
+  removeFolder(id: FolderId): void {
+    for (const link of this.links.values()) link.session?.folders.remove(id);
+    this.folders.delete(id);
+  }
+
+  offers(): readonly FolderOffer[] {
+    return [...this.offersByDevice.values()].flatMap((offers) => [...offers.values()]);
+  }
+
+  /** True while both sides share the folder and a session carries it. */
+  isExchanging(id: FolderId, device: DeviceKey): boolean {
+    return this.links.get(device)?.session?.folders.isOpen(id) ?? false;
+  }
+
+  noteWrongBytes(device: DeviceKey, folder: FolderId): void {
+    this.deviceProblems.set(device, `sent content that does not match its hash (folder ${folder})`);
+    this.deps.log.warn({ device, folder }, 'content did not match its hash');
+  }
+
+  // ---- sessions
+
+  private createSession(
+    device: DeviceKey,
+    connection: Connection,
+    established: (session: PeerSession) => void,
+  ): PeerSession {
+    return new PeerSession({
+      connection,
+      device,
+      clock: this.deps.clock,
+      identity: this.deps.identity(),
+      sessionId: this.deps.newSessionId(),
+      sharedFolders: () => this.sharedWith(device),
+      exchange: (onFailure) =>
+        this.deps.createExchange(connection, (id) => this.servable(device, id), onFailure),
+      events: {
+        established,
+        offered: (_, states) => this.offered(device, states),
+        withdrawn: (_, folder) => this.offersByDevice.get(device)?.delete(folder),
+        violated: (_, text) => {
+          this.deviceProblems.set(device, `was disconnected: ${text}`);
+          this.deps.log.warn({ device, text }, 'protocol violation');
+        },
+      },
+    });
+  }
+
+  private linkUp(device: DeviceKey, session: PeerSession): void {
+    const { connection, peer } = session;
+    this.deviceProblems.delete(device);
+    this.offersByDevice.delete(device);
+    this.lastSeen.set(device, this.deps.clock.nowMs());
+    // One socket dials and accepts, so where a device's packets come from is where it can be reached.
+    this.deps.devices.seen(device, peer?.name ?? '', connection.remoteAddress);
+    this.deps.log.info({ device, address: connection.remoteAddress, role: connection.role }, 'connected');
+    session.ping(5_000).catch(() => {});
+  }
+
+  private sharedWith(device: DeviceKey): ReadonlyMap<FolderId, LinkedFolder> {
+    const shared = new Map<FolderId, LinkedFolder>();
+    for (const [id, folder] of this.folders) if (folder.sharedWith(device)) shared.set(id, folder.runner);
+    return shared;
+  }
+
+  private servable(device: DeviceKey, id: FolderId): SharedFolder | undefined {
+    const folder = this.folders.get(id);
+    return folder?.sharedWith(device) && this.isExchanging(id, device) ? folder : undefined;
+  }
+
+  private offered(device: DeviceKey, states: readonly FolderState[]): void {
+    const offers = this.offersByDevice.get(device) ?? new Map<FolderId, FolderOffer>();
+    this.offersByDevice.set(device, offers);
+    for (const { folder, label } of states) {
+      if (offers.size < MAX_OFFERS) offers.set(folder, { folder, label, device });
+    }
+  }
+}
+
+function mergeAddresses(
+  first: readonly SocketAddress[],
+  then: readonly SocketAddress[],
+): readonly SocketAddress[] {
+  const seen = new Set<string>();
+  return [...first, ...then].filter(({ host, port }) => {
+    const key = `${host}|${port}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}

@@ -1,0 +1,269 @@
+import type { BidiStream, Connection, IncomingStream } from '@landropic/quic';
+import { FrameError, readFrames, TransportError } from '@landropic/quic';
+import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
+import type { Clock } from '../core/ports/clock.js';
+import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
+import { decodePayload, WireError } from '../core/wire/codec.js';
+import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
+import type { FolderState, Frame } from '../core/wire/frames.js';
+import { frameLimit } from '../core/wire/limits.js';
+import type { ChunkSupplier } from './content-fetch.js';
+import type { LinkedFolder } from './folder-link.js';
+import { FrameWriter } from './frame-writer.js';
+import { identifyStream } from './incoming-streams.js';
+import { PingClock } from './ping-clock.js';
+import { SessionFolders } from './session-folders.js';
+
+/** The chunk side of a connection, made by the transfer adapter. */
+export interface ChunkExchange {
+  readonly client: ChunkSupplier & { close(): void };
+  serve(stream: BidiStream, firstBytes: Uint8Array): Promise<void>;
+}
+
+export interface SessionIdentity {
+  readonly bootId: string;
+  readonly name: string;
+  readonly software: string;
+}
+
+export interface PeerSessionDependencies {
+  readonly connection: Connection;
+  readonly device: DeviceKey;
+  readonly clock: Clock;
+  readonly identity: SessionIdentity;
+  readonly sessionId: string;
+  /** Folders shared with this device that are ready, by ID. Asked again whenever it matters. */
+  readonly sharedFolders: () => ReadonlyMap<FolderId, LinkedFolder>;
+  readonly exchange: (onFailure: (error: unknown) => void) => ChunkExchange;
+  readonly events: SessionEvents;
+}
+
+export interface SessionEvents {
+  /** The handshake is done. The owner decides whether this connection stays; nothing else goes out before. */
+  established(session: PeerSession): void;
+  /** The peer shares a folder that we do not share with it (yet). */
+  offered(session: PeerSession, states: readonly FolderState[]): void;
+  /** The peer no longer shares, or does not want, this folder. */
+  withdrawn(session: PeerSession, folder: FolderId): void;
+  /** The peer broke the protocol, and was closed for it. */
+  violated(session: PeerSession, text: string): void;
+}
+
+const CONTROL_URGENCY = 0;
+
+/** One connection to one paired device, from its handshake to its end: reads every stream, routes every frame. */
+export class PeerSession {
+  readonly device: DeviceKey;
+  readonly folders: SessionFolders;
+  private readonly handshake: Handshake;
+  private readonly pings: PingClock;
+  private peerInfo: HandshakePeer | undefined;
+  private theirFolders: readonly FolderState[] = [];
+  private control: Promise<FrameWriter> | undefined;
+  private exchange: ChunkExchange | undefined;
+  private controlSeen = false;
+  private active = false;
+  private ended = false;
+  private cancelDeadline: (() => void) | undefined;
+  private readonly waitingForActive: (() => void)[] = [];
+
+  constructor(private readonly deps: PeerSessionDependencies) {
+    this.device = deps.device;
+    this.pings = new PingClock(deps.clock, (nonce) => this.sendControl({ type: 'ping', nonce }));
+    this.folders = new SessionFolders({
+      connection: deps.connection,
+      device: deps.device,
+      clock: deps.clock,
+      sharedFolders: deps.sharedFolders,
+      send: (frame) => this.sendControl(frame),
+      supplier: () => this.requireExchange().client,
+      onOffered: (states) => deps.events.offered(this, states),
+      onFailure: (error) => this.fail(error),
+    });
+    this.handshake = new Handshake(
+      {
+        role: deps.connection.role,
+        hello: { ...deps.identity, features: [] },
+        ownFolders: () => this.folders.announceAll(),
+        sessionId: deps.sessionId,
+      },
+      deps.clock.monotonicMs(),
+    );
+  }
+
+  get connection(): Connection {
+    return this.deps.connection;
+  }
+
+  /** What the peer said of itself; undefined before the handshake is done. */
+  get peer(): HandshakePeer | undefined {
+    return this.peerInfo;
+  }
+
+  get rttMs(): number | undefined {
+    return this.pings.lastRoundTripMs;
+  }
+
+  get isActive(): boolean {
+    return this.active;
+  }
+
+  start(): void {
+    this.deps.connection.onStream((stream) => void this.accept(stream));
+    void this.deps.connection.closed.then(() => this.end());
+    this.perform(this.handshake.start());
+    this.armDeadline();
+  }
+
+  /** This connection stays: folders in common start to be exchanged. */
+  activate(): void {
+    if (this.active || this.ended) return;
+    this.active = true;
+    this.exchange = this.deps.exchange((error) => this.fail(error));
+    this.folders.theirs(this.theirFolders);
+    for (const resume of this.waitingForActive.splice(0)) resume();
+  }
+
+  /** One round trip of the application, in ms. Rejects when the deadline passes or the session ends. */
+  ping(timeoutMs: number, signal?: AbortSignal): Promise<number> {
+    return this.pings.measure(timeoutMs, signal);
+  }
+
+  close(code: CloseCode, reason: string): Promise<void> {
+    if (code === CloseCode.shuttingDown || code === CloseCode.goodbye)
+      this.sendControl({ type: 'goodbye', reason });
+    this.end();
+    return this.deps.connection.close(code, reason);
+  }
+
+  private requireExchange(): ChunkExchange {
+    if (this.exchange === undefined) throw new Error('chunks are exchanged in an active session only');
+    return this.exchange;
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.cancelDeadline?.();
+    this.pings.stop();
+    this.exchange?.client.close();
+    this.folders.stop();
+    for (const resume of this.waitingForActive.splice(0)) resume();
+  }
+
+  private async accept(stream: IncomingStream): Promise<void> {
+    if (this.ended) return;
+    try {
+      // No stream but control is read past its kind before the handshake is done and this connection was chosen.
+      const identified = await identifyStream(stream, this.deps.clock);
+      if (identified.kind === 'control') {
+        if (this.controlSeen) throw new WireError('malformed', 'a second control stream');
+        this.controlSeen = true;
+        await this.readControl(identified.stream, identified.rest);
+        return;
+      }
+      await this.activated();
+      if (this.ended) return;
+      if (identified.kind === 'chunks')
+        await this.requireExchange().serve(identified.stream, identified.rest);
+      else if (identified.kind === 'index' || identified.kind === 'receipts') {
+        await this.folders.read(identified.kind, identified.streamKind, identified.stream, identified.rest);
+      } else throw new WireError('malformed', 'a pairing stream on a paired connection');
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private async readControl(stream: Parameters<typeof readFrames>[0], rest: Uint8Array): Promise<void> {
+    for await (const raw of readFrames(stream, (type) => frameLimit(StreamKind.control, type), rest)) {
+      if (this.ended) return;
+      const frame = decodePayload(raw.type, raw.payload);
+      if (frame !== undefined) this.takeControl(frame);
+    }
+    if (!this.ended) throw new WireError('malformed', 'the control stream ended');
+  }
+
+  private takeControl(frame: Frame): void {
+    if (this.peerInfo === undefined) {
+      this.perform(this.handshake.handle(frame, this.deps.clock.monotonicMs()));
+      return;
+    }
+    switch (frame.type) {
+      case 'ping':
+        this.sendControl({ type: 'pong', nonce: frame.nonce });
+        break;
+      case 'pong':
+        this.pings.answered(frame.nonce);
+        break;
+      case 'folderOffer':
+      case 'folderAccept':
+        if (this.active) this.folders.theirs([frame.state]);
+        else this.theirFolders = [...this.theirFolders, frame.state];
+        break;
+      case 'folderRemove':
+      case 'folderDecline':
+        this.folders.withdrawn(frame.folder);
+        this.deps.events.withdrawn(this, frame.folder);
+        break;
+      case 'error':
+        this.deps.events.violated(this, `it reported: ${frame.text}`);
+        break;
+      default:
+        break;
+    }
+  }
+
+  private perform(actions: readonly HandshakeAction[]): void {
+    for (const action of actions) {
+      if (action.do === 'send') this.sendControl(action.frame);
+      else if (action.do === 'close') void this.close(action.code, action.reason);
+      else {
+        this.peerInfo = action.peer;
+        this.theirFolders = action.theirFolders;
+        this.cancelDeadline?.();
+        this.deps.events.established(this);
+      }
+    }
+  }
+
+  private armDeadline(): void {
+    const delayMs = Math.max(0, this.handshake.deadlineMs - this.deps.clock.monotonicMs());
+    this.cancelDeadline = this.deps.clock.after(delayMs, () => {
+      this.perform(this.handshake.tick(this.deps.clock.monotonicMs()));
+    });
+  }
+
+  private sendControl(frame: Frame): void {
+    if (this.ended) return;
+    this.control ??= FrameWriter.open(this.deps.connection, {
+      kind: StreamKind.control,
+      urgency: CONTROL_URGENCY,
+    });
+    // Frames are queued in the order of these calls: `then` callbacks of one promise run in order.
+    this.control.then((writer) => writer.send(frame)).catch((error: unknown) => this.fail(error));
+  }
+
+  private activated(): Promise<void> {
+    if (this.active) return Promise.resolve();
+    return new Promise((resolve) => this.waitingForActive.push(resolve));
+  }
+
+  private fail(error: unknown): void {
+    if (this.ended) return;
+    if (error instanceof WireError || error instanceof FrameError) {
+      const code = error instanceof WireError ? error.closeCode : closeCodeOf(error);
+      this.deps.events.violated(this, error.message);
+      void this.close(code, error.message);
+    } else if (error instanceof TransportError) {
+      // The connection says itself, through `closed`, how it ended; a lost stream alone is the end of it, too.
+      void this.close(CloseCode.internalError, 'a stream broke');
+    } else {
+      void this.close(CloseCode.internalError, 'internal error');
+      this.deps.events.violated(this, `internal error: ${String(error)}`);
+    }
+  }
+}
+
+function closeCodeOf(error: FrameError): CloseCode {
+  return error.code === 'too-long' ? CloseCode.limitExceeded : CloseCode.protocolError;
+}

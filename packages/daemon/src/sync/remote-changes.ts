@@ -1,0 +1,144 @@
+import type { FileEntry } from '../core/model/file-entry.js';
+import type { DeviceKey, IndexId } from '../core/model/identifiers.js';
+import type { RelativePath } from '../core/model/relative-path.js';
+import { compareStamps } from '../core/model/stamp.js';
+import { compareVectors, hasSeen } from '../core/model/version-vector.js';
+import type { Blake3, Clock } from '../core/ports/clock.js';
+import type { ContentIndex, IndexRow, IndexTransaction } from '../core/ports/content-index.js';
+import { authorVersion } from '../core/reconcile/author-version.js';
+import { conflictCopyOf } from '../core/reconcile/conflict-copy.js';
+import { originalOfConflict } from '../core/reconcile/conflict-name.js';
+import { mergeRemote } from '../core/reconcile/merge-remote.js';
+import { sameVersion } from '../core/reconcile/version-order.js';
+import { wasSeenBy } from '../core/reconcile/was-seen.js';
+import type { SequencedEntry } from '../core/wire/frames.js';
+import type { FolderReceipts } from './folder-receipts.js';
+import { isSettled } from './held-state.js';
+
+export interface RemoteChangesDependencies {
+  readonly index: ContentIndex;
+  readonly clock: Clock;
+  readonly blake3: Blake3;
+  readonly device: DeviceKey;
+  readonly receipts: FolderReceipts;
+}
+
+export interface Received {
+  readonly device: DeviceKey;
+  readonly indexId: IndexId;
+  readonly entries: readonly SequencedEntry[];
+}
+
+/** Takes in what peers announce: keeps the winner of each path as known, and notes what is owed to whom. */
+export class RemoteChanges {
+  constructor(private readonly deps: RemoteChangesDependencies) {}
+
+  /** One transaction for the whole batch. Says how many known entries changed, and which paths are not as known. */
+  receive(received: Received): { readonly changed: number; readonly toPlace: readonly RelativePath[] } {
+    let changed = 0;
+    const toPlace: RelativePath[] = [];
+    this.deps.index.transact((tx) => {
+      for (const { sequence, entry } of received.entries) {
+        if (this.take(tx, received.device, sequence, entry, toPlace)) changed++;
+      }
+    });
+    return { changed, toPlace };
+  }
+
+  private take(
+    tx: IndexTransaction,
+    device: DeviceKey,
+    sequence: number,
+    remote: FileEntry,
+    toPlace: RelativePath[],
+  ): boolean {
+    const { receipts } = this.deps;
+    const row = tx.get(remote.path);
+    const merged = mergeRemote(row, remote, { nowMs: this.deps.clock.nowMs() });
+    receipts.received(device, remote.path, sequence);
+    if (merged.verdict === 'implausible') {
+      tx.setProblem(merged.problem);
+      receipts.markUnplaceable(device, remote.path, merged.problem.text);
+      return false;
+    }
+    if (merged.verdict === 'lost') this.awaitCopyOf(tx, device, sequence, remote, merged.entry);
+    const entry = merged.entry;
+    const changed = row?.known === undefined || !sameEntry(row.known, entry);
+    if (changed) {
+      const cameWhole = sameEntry(entry, remote);
+      tx.put({
+        path: remote.path,
+        sequence: tx.nextSequence(),
+        known: entry,
+        held: row?.held,
+        source: cameWhole ? device : undefined,
+        conflictOf: row?.conflictOf ?? originalOfConflict(remote.path),
+      });
+      this.dropSeenCopies(tx, entry, toPlace);
+    }
+    if (isSettled(tx.get(remote.path))) receipts.settled(remote.path);
+    else toPlace.push(remote.path);
+    return changed;
+  }
+
+  /**
+   * An unseen version that lost is durable here only once its conflict copy is. Whoever holds it makes that copy, at a
+   * path that only the version decides.
+   */
+  private awaitCopyOf(
+    tx: IndexTransaction,
+    device: DeviceKey,
+    sequence: number,
+    lost: FileEntry,
+    winner: FileEntry,
+  ): void {
+    const { type } = lost.version.content;
+    if (type === 'deleted' || type === 'directory' || wasSeenBy(lost.version, winner.version)) return;
+    const copy = conflictCopyOf(lost, this.deps.blake3);
+    const copyRow = tx.get(copy.path);
+    if (copyRow?.known !== undefined && isSettled(copyRow)) return;
+    this.deps.receipts.awaitCopy(device, lost.path, sequence, copy.path);
+  }
+
+  /** A version that had seen what a conflict copy holds makes the copy needless, unless somebody changed it since. */
+  private dropSeenCopies(tx: IndexTransaction, winner: FileEntry, toPlace: RelativePath[]): void {
+    for (const row of tx.copiesOf(winner.path)) {
+      const copy = row.known;
+      if (copy === undefined || row.held === undefined || !sameVersion(row.held.version, copy.version))
+        continue;
+      if (
+        row.held.racy ||
+        !isUnmodifiedCopy(row, copy) ||
+        !hasSeen(winner.version.vector, copy.version.vector)
+      )
+        continue;
+      const sequence = tx.nextSequence();
+      const tombstone = authorVersion({
+        path: row.path,
+        row,
+        content: { type: 'deleted' },
+        metadata: copy.metadata,
+        incarnation: this.deps.index.identity().incarnation,
+        sequence,
+        nowMs: this.deps.clock.nowMs(),
+        author: this.deps.device,
+        found: false,
+      });
+      tx.put({ ...row, sequence, known: tombstone, source: undefined });
+      toPlace.push(row.path);
+    }
+  }
+}
+
+/** A copy's vector is the losing version's own: a change to the copy would have added a counter and another stamp. */
+function isUnmodifiedCopy(row: IndexRow, copy: FileEntry): boolean {
+  return row.conflictOf !== undefined && copy.version.replaced.length === 0;
+}
+
+function sameEntry(a: FileEntry, b: FileEntry): boolean {
+  return (
+    compareStamps(a.version.stamp, b.version.stamp) === 0 &&
+    compareVectors(a.version.vector, b.version.vector) === 'equal' &&
+    compareStamps(a.metadata.stamp, b.metadata.stamp) === 0
+  );
+}
