@@ -1,9 +1,6 @@
 export { createQuicEndpoint } from './driver/endpoint.js';
-export {
-  type AdmissionLimits,
-  DEFAULT_ADMISSION,
-  fileSync,
-  type QuicEndpointOptions,
-  type TransportProfile,
-} from './driver/options.js';
+export { type AdmissionLimits, DEFAULT_ADMISSION, type QuicEndpointOptions } from './driver/options.js';
 export * from './transport.js';
+export { fileSync, type TransportProfile } from './transport-profile.js';
+export * from './frame-codec.js';
+export * from './frame-stream.js';
