@@ -72,8 +72,9 @@ export function compareDirectory(input: {
   return { present, vanished, replaced, problems, subdirectories, newSubdirectories };
 }
 
+/** What stands there decides: the version held at a directory that is only there for its descendants is not one. */
 export function isHeldDirectory(row: IndexRow | undefined): boolean {
-  return row?.held?.version.content.type === 'directory';
+  return row?.held?.stat.type === 'directory';
 }
 
 /** Where something stands that is not synced, nothing is concluded about what is held there. */
@@ -86,9 +87,9 @@ function findProblem(path: RelativePath, { stat, target }: Entry, parent: FileSt
 
 function differs(held: Held, { stat, target }: Entry): boolean {
   const content = held.version.content;
-  if (content.type !== stat.type) return true;
+  if (held.stat.type !== stat.type) return true;
   // The times of a directory move with every name in it; only its mode is metadata.
-  if (content.type === 'directory') return held.stat.mode !== stat.mode;
+  if (stat.type === 'directory') return held.stat.mode !== stat.mode;
   if (content.type === 'symlink' && content.target !== target) return true;
   return (
     held.stat.sizeBytes !== stat.sizeBytes ||

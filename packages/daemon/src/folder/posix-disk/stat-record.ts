@@ -19,8 +19,12 @@ export function toFileStat(stats: BigIntStats): FileStat {
   };
 }
 
-/** Same thing, as far as a stat can tell: a rename or another link keeps it, an edit or a replacement does not. */
+/**
+ * Same thing, as far as a stat can tell: a rename or another link keeps it, an edit or a replacement does not. One
+ * directory is as good as another: its times move with every name in it, and what is in it is looked at by itself.
+ */
 export function sameIdentity(a: FileStat, b: FileStat): boolean {
+  if (a.type === 'directory') return b.type === 'directory';
   return a.type === b.type && a.inode === b.inode && a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs;
 }
 

@@ -1,0 +1,56 @@
+import type { IncarnationId } from '../core/model/identifiers.js';
+import { nameOf, type RelativePath } from '../core/model/relative-path.js';
+import type { Blake3, Clock, RandomBytes } from '../core/ports/clock.js';
+import type { AreaPath, DiskError, FolderDisk } from '../core/ports/folder-disk.js';
+import { conflictName } from '../core/reconcile/conflict-name.js';
+import { randomHex } from './area-names.js';
+
+export interface PutBackDependencies {
+  readonly disk: FolderDisk;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly blake3: Blake3;
+}
+
+/**
+ * Gives a person's file that was taken into the area back to the folder: to its path, or, where something new was born
+ * there, under a conflict name beside it (at last in the folder itself), where the next scan finds it as a new file.
+ * Returns where it is, or why it had to stay in the area.
+ */
+export async function putBack(
+  dependencies: PutBackDependencies,
+  from: AreaPath,
+  path: RelativePath,
+): Promise<RelativePath | DiskError> {
+  let error: DiskError = { code: 'EEXIST', message: 'no name was free' };
+  const places = [
+    () => path,
+    () => rescueName(dependencies, path),
+    () => rescueName(dependencies, path),
+    () => rescueName(dependencies, nameOf(path) as RelativePath),
+  ];
+  for (const place of places) {
+    const to = place();
+    const [results] = await dependencies.disk.run([
+      [{ op: 'rename', from: { area: from }, to: { entry: to } }],
+    ]);
+    const result = results?.[0];
+    if (result?.ok === true) return to;
+    if (result !== undefined) error = result.error;
+  }
+  return error;
+}
+
+/** A name beside the path that no other device will make. */
+export function rescueName(
+  { clock, randomBytes, blake3 }: Omit<PutBackDependencies, 'disk'>,
+  path: RelativePath,
+): RelativePath {
+  const stamp = {
+    found: false,
+    physicalMs: clock.nowMs(),
+    counter: 0,
+    incarnation: randomHex(randomBytes, 8) as IncarnationId,
+  };
+  return conflictName(path, stamp, 'local', blake3);
+}
