@@ -9,13 +9,13 @@ const PURE_LIBRARIES = 'node_modules/(zod|cborg)/';
 const packageOf = (name) => `(^packages/${name}/(src|dist)/|^@landropic/${name}(/|$))`;
 const library = (name) => `(node_modules/|^)${name}(/|$)`;
 
-/** A library with one user: everything else goes through that user's port. */
-const soleUser = (name, pattern, user) => ({
-  name: `only-${user.split('/').filter(Boolean).pop()}-uses-${name}`,
-  comment: `${name} is wrapped in ${user}; use what that offers.`,
+/** A library with one user: everything else goes through that user's port. `users` is a pattern below packages/. */
+const soleUser = (libraryName, users) => ({
+  name: `sole-user-of-${libraryName.replace(/^@/, '').replace('/', '-')}`,
+  comment: `${libraryName} is wrapped in ${users}; use what that offers.`,
   severity: 'error',
-  from: { path: '^packages/', pathNot: [`^packages/${user}`, TESTS] },
-  to: { path: pattern },
+  from: { path: '^packages/', pathNot: [`^packages/${users}`, TESTS] },
+  to: { path: library(libraryName) },
 });
 
 module.exports = {
@@ -52,10 +52,11 @@ module.exports = {
     },
     {
       name: 'nothing-imports-the-root',
-      comment: 'daemon.ts wires everything and main.ts starts it; whoever imports them imports upwards.',
+      comment:
+        'daemon.ts and assembly/ wire everything, main.ts starts it; whoever imports them imports upwards.',
       severity: 'error',
-      from: { path: '^packages/daemon/src/.+/', pathNot: TESTS },
-      to: { path: `${DAEMON}(daemon|main|index)\\.ts$` },
+      from: { path: `${DAEMON}.+/`, pathNot: [`${DAEMON}assembly/`, TESTS] },
+      to: { path: `${DAEMON}(assembly/|(daemon|main|index)\\.ts$)` },
     },
     {
       name: 'quic-knows-no-other-package',
@@ -97,11 +98,12 @@ module.exports = {
       from: { path: '^packages/cli/', pathNot: ['^packages/cli/src/daemon-entry\\.ts$', TESTS] },
       to: { path: '(^packages/daemon/dist/index\\.|^@landropic/daemon$)' },
     },
-    soleUser('matrixai-quic', library('@matrixai/quic'), 'quic/'),
-    soleUser('node-forge', library('node-forge'), 'crypto/'),
-    soleUser('better-sqlite3', library('better-sqlite3'), 'daemon/src/index/'),
-    soleUser('chokidar', library('chokidar'), 'daemon/src/folder/'),
-    soleUser('bonjour-service', library('bonjour-service'), 'daemon/src/discovery/'),
+    soleUser('@matrixai/quic', 'quic/'),
+    soleUser('node-forge', 'crypto/'),
+    // The lock on the home is one of SQLite's.
+    soleUser('better-sqlite3', 'daemon/src/(index/|config/instance-lock)'),
+    soleUser('chokidar', 'daemon/src/folder/'),
+    soleUser('bonjour-service', 'daemon/src/discovery/'),
     {
       name: 'no-cycles',
       comment: 'Two modules that import each other are one module.',

@@ -28,7 +28,7 @@ export class TestDevice {
   private constructor(
     readonly name: string,
     readonly directory: string,
-    readonly port: number,
+    private ownPort: number,
     readonly environment: NodeJS.ProcessEnv,
   ) {
     this.home = join(directory, 'home');
@@ -53,8 +53,12 @@ export class TestDevice {
     return pid;
   }
 
+  get port(): number {
+    return this.ownPort;
+  }
+
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `127.0.0.1:${this.ownPort}`;
   }
 
   /** What the daemon wrote to stdout and stderr, the newest lines. */
@@ -69,8 +73,12 @@ export class TestDevice {
     return path;
   }
 
-  /** Runs the daemon in the foreground of a child process, and returns when it says that it is ready. */
-  async start(): Promise<void> {
+  /**
+   * Runs the daemon in the foreground of a child process, on the port it has always had unless told otherwise, and
+   * returns when it says that it is ready.
+   */
+  async start(port = this.ownPort): Promise<void> {
+    this.ownPort = port;
     const args = ['daemon', 'run', '--listen', this.address, '--no-discovery', '--json'];
     const child = spawnCli(args, { home: this.home, env: this.environment });
     this.#child = child;

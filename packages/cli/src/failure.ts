@@ -17,6 +17,7 @@ export class Failure extends Error {
 /** What to do next, where the code alone says it. */
 const HINTS: Readonly<Record<string, string>> = {
   'not-running': "Start it with 'landropic daemon start'.",
+  'key-missing': "Create one with 'landropic init'.",
   'unexpected-answer': "If landropic was updated, restart the daemon: 'landropic daemon restart'.",
   'connection-lost': "See what happened to it: 'landropic daemon status'.",
 };

@@ -45,6 +45,8 @@ function exitCodeOf(failure: Failure): number {
     case 'usage':
     case 'config-damaged':
     case 'key-damaged':
+    case 'key-exposed':
+    case 'key-missing':
       return 2;
     case 'not-running':
     case 'unreachable':
@@ -56,6 +58,9 @@ function exitCodeOf(failure: Failure): number {
       return 4;
     case 'file-system':
     case 'home-not-writable':
+    case 'directory-not-private':
+    case 'key-unreadable':
+    case 'key-unwritable':
       return 5;
     case 'timeout':
       return 6;
