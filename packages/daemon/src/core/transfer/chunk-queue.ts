@@ -19,6 +19,8 @@ interface Group {
 
 /** What one group gives before it is the turn of the next. */
 const TURN_BYTES = 256 * 1024;
+/** Stands where a group was, so that its chunks are not kept. */
+const EMPTY_GROUP: Group = { chunks: [], next: 0 };
 
 /**
  * Chunks in the order in which they are to be asked for: those given back first, then the groups in turn, a quarter of a
@@ -31,14 +33,14 @@ export class ChunkQueue {
   private first = 0;
   private turnBytes = 0;
 
+  private remaining = 0;
+
+  constructor(private readonly isQueued: (chunk: WantedChunk) => boolean) {}
+
   /** Chunks not yet passed, whether they still count or not. */
   get lengthAtMost(): number {
     return this.remaining;
   }
-
-  private remaining = 0;
-
-  constructor(private readonly isQueued: (chunk: WantedChunk) => boolean) {}
 
   add(chunks: readonly WantedChunk[]): void {
     if (chunks.length === 0) return;
@@ -113,6 +115,7 @@ export class ChunkQueue {
   /** The turn goes to the next group; this one, unless it is empty, has its next turn after all others. */
   private pass(group: Group | undefined): void {
     this.turnBytes = 0;
+    this.groups[this.first] = EMPTY_GROUP;
     this.first++;
     if (group !== undefined) this.groups.push(group);
     if (this.first > 1_024 && this.first * 2 > this.groups.length) {

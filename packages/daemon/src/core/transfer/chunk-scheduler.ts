@@ -210,7 +210,7 @@ export class ChunkScheduler {
 
   private drop(chunk: WantedChunk): void {
     this.wanted.delete(chunk.hash);
-    this.refused.delete(chunk);
+    if (!this.refused.delete(chunk)) return;
     this.exhausted.delete(chunk);
     for (const peer of this.peers.values()) peer.retries.delete(chunk);
   }

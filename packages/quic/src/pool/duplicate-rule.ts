@@ -1,0 +1,42 @@
+/** One connection with a device, as far as the choice among several is concerned. */
+export interface PrimaryCandidate {
+  /** Who dialled it: this device or the peer. */
+  readonly dialledBy: 'own' | 'peer';
+  /** The peer's boot ID; undefined while the handshake is under way. */
+  readonly peerBootId: string | undefined;
+  /** Ascends with every connection that is opened here, whoever dialled it. */
+  readonly opened: number;
+}
+
+/**
+ * `replace`: the candidate becomes (or is) the primary, the current one is closed with 5. `keep-current`: the other way
+ * round. `hold`: neither may send a request yet; ask again when the one in its handshake is through, or gone.
+ */
+export type PrimaryDecision = 'keep-current' | 'replace' | 'hold';
+
+/**
+ * Which of two connections between the same two devices stays. IDs are the canonical texts, compared by code unit.
+ *
+ * 1. Both sides come to the same answer, in whatever order either learns of the connections: among those of one run of
+ *    both programs, the ones dialled by the smaller ID go first, then the one opened last.
+ * 2. Another boot ID means that the other program is gone, and with it all that it held: the candidate stays.
+ * 3. A connection in its handshake replaces nothing. One that would win holds its rival, until the handshake's deadline.
+ */
+export function decidePrimary(
+  current: PrimaryCandidate | undefined,
+  candidate: PrimaryCandidate,
+  ownId: string,
+  peerId: string,
+): PrimaryDecision {
+  if (candidate.peerBootId === undefined) return 'hold';
+  if (current === undefined) return 'replace';
+  const candidateWins = comesFirst(candidate, current, ownId, peerId);
+  if (current.peerBootId === undefined) return candidateWins ? 'replace' : 'hold';
+  if (current.peerBootId !== candidate.peerBootId) return 'replace';
+  return candidateWins ? 'replace' : 'keep-current';
+}
+
+function comesFirst(a: PrimaryCandidate, b: PrimaryCandidate, ownId: string, peerId: string): boolean {
+  if (a.dialledBy === b.dialledBy) return a.opened > b.opened;
+  return (a.dialledBy === 'own') === ownId < peerId;
+}
