@@ -53,10 +53,10 @@ module.exports = {
     {
       name: 'nothing-imports-the-root',
       comment:
-        'daemon.ts and assembly/ wire everything, main.ts starts it; whoever imports them imports upwards.',
+        'daemon.ts, assembly/ and handlers/ wire everything; whoever imports them imports upwards.',
       severity: 'error',
-      from: { path: `${DAEMON}.+/`, pathNot: [`${DAEMON}assembly/`, TESTS] },
-      to: { path: `${DAEMON}(assembly/|(daemon|main|index)\\.ts$)` },
+      from: { path: `${DAEMON}.+/`, pathNot: [`${DAEMON}(assembly|handlers)/`, TESTS] },
+      to: { path: `${DAEMON}((assembly|handlers)/|(daemon|main|index)\\.ts$)` },
     },
     {
       name: 'quic-knows-no-other-package',
