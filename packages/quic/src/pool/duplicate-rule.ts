@@ -1,11 +1,14 @@
 /** One connection with a device, as far as the choice among several is concerned. */
 export interface PrimaryCandidate {
-  /** Who dialled it: this device or the peer. */
-  readonly dialledBy: 'own' | 'peer';
-  /** The peer's boot ID; undefined while the handshake is under way. */
-  readonly peerBootId: string | undefined;
-  /** Ascends with every connection that is opened here, whoever dialled it. */
-  readonly opened: number;
+  /** This device dialled it, and not the peer. */
+  readonly dialledByUs: boolean;
+  /** The peer's; undefined while the handshake is under way. */
+  readonly bootId: string | undefined;
+  /**
+   * Ascends with every connection that is opened here, whoever dialled it. Left out: the candidate is the newer one, which
+   * holds as long as a dialler has given up a connection before it dials again.
+   */
+  readonly opened?: number;
 }
 
 /**
@@ -28,15 +31,16 @@ export function decidePrimary(
   ownId: string,
   peerId: string,
 ): PrimaryDecision {
-  if (candidate.peerBootId === undefined) return 'hold';
+  if (candidate.bootId === undefined) return 'hold';
   if (current === undefined) return 'replace';
-  const candidateWins = comesFirst(candidate, current, ownId, peerId);
-  if (current.peerBootId === undefined) return candidateWins ? 'replace' : 'hold';
-  if (current.peerBootId !== candidate.peerBootId) return 'replace';
+  const candidateWins = winsOver(candidate, current, ownId, peerId);
+  if (current.bootId === undefined) return candidateWins ? 'replace' : 'hold';
+  if (current.bootId !== candidate.bootId) return 'replace';
   return candidateWins ? 'replace' : 'keep-current';
 }
 
-function comesFirst(a: PrimaryCandidate, b: PrimaryCandidate, ownId: string, peerId: string): boolean {
-  if (a.dialledBy === b.dialledBy) return a.opened > b.opened;
-  return (a.dialledBy === 'own') === ownId < peerId;
+function winsOver(a: PrimaryCandidate, b: PrimaryCandidate, ownId: string, peerId: string): boolean {
+  if (a.dialledByUs === b.dialledByUs)
+    return a.opened === undefined || b.opened === undefined || a.opened > b.opened;
+  return (a.dialledByUs === 'own') === ownId < peerId;
 }

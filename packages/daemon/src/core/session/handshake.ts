@@ -87,16 +87,20 @@ export class Handshake {
   handle(frame: Frame, nowMs: number): readonly HandshakeAction[] {
     if (this.state === 'done') return [];
     if (nowMs >= this.deadlineMs) return this.tick(nowMs);
+    // What the peer wrote is not sent back to it: a close reason has to fit a packet.
     if (frame.type === 'error' || frame.type === 'goodbye' || frame.type === 'authFailed') {
-      const reason = frame.type === 'error' ? frame.text : frame.reason;
-      return this.close(CloseCode.handshakeFailed, `the peer ended the handshake: ${reason}`);
+      return this.close(CloseCode.handshakeFailed, `the peer ended the handshake (${frame.type})`);
     }
     if (this.state === 'awaits-hello' && frame.type === 'hello') return this.answerHello(frame);
     if (this.state === 'awaits-hello-ack' && frame.type === 'helloAck') return this.authenticate(frame);
     if (this.state === 'awaits-auth' && frame.type === 'auth') {
-      return this.establish(frame.folders, [send({ type: 'authOk', folders: this.options.ownFolders() })]);
+      return this.establish(frame.folders, () => [
+        send({ type: 'authOk', folders: this.options.ownFolders() }),
+      ]);
     }
-    if (this.state === 'awaits-auth-ok' && frame.type === 'authOk') return this.establish(frame.folders, []);
+    if (this.state === 'awaits-auth-ok' && frame.type === 'authOk') {
+      return this.establish(frame.folders, () => []);
+    }
     return this.close(CloseCode.protocolError, `a ${frame.type} frame out of order in the handshake`);
   }
 
@@ -132,11 +136,14 @@ export class Handshake {
 
   private establish(
     theirFolders: readonly FolderState[],
-    before: readonly HandshakeAction[],
+    answer: () => readonly HandshakeAction[],
   ): readonly HandshakeAction[] {
     if (this.peer === undefined) return this.close(CloseCode.internalError, 'no Hello before Auth');
+    if (new Set(theirFolders.map((state) => state.folder)).size < theirFolders.length) {
+      return this.close(CloseCode.protocolError, 'the peer told of a folder twice');
+    }
     this.state = 'done';
-    return [...before, { do: 'established', peer: this.peer, theirFolders }];
+    return [...answer(), { do: 'established', peer: this.peer, theirFolders }];
   }
 
   private inCommon(features: readonly string[]): readonly string[] {

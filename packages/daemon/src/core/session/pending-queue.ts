@@ -28,9 +28,11 @@ export class PendingQueue {
     this.push({ path, sequence });
   }
 
-  remove(path: RelativePath): void {
-    if (!this.sequences.delete(path)) return;
+  /** False when it was not there. */
+  remove(path: RelativePath): boolean {
+    if (!this.sequences.delete(path)) return false;
     if (this.heap.length > 2 * this.sequences.size + SWEEP_SLACK) this.sweep();
+    return true;
   }
 
   oldestSequence(): number | undefined {

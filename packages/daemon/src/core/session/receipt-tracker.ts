@@ -1,108 +1,92 @@
 import type { RelativePath } from '../model/relative-path.js';
 import { Limits } from '../wire/limits.js';
+import { PendingQueue } from './pending-queue.js';
 
 export interface UnplaceableEntry {
   readonly path: RelativePath;
   readonly reason: string;
 }
 
-/** All unplaceable entries of a receipt have to fit into one frame, beside folder and sequence. */
-const MAX_UNPLACEABLE_BYTES = Limits.receiptFrameBytes - 1024;
+/** The list has to fit into one frame, beside folder and sequence. */
+const MAX_LIST_BYTES = Limits.receiptFrameBytes - 1024;
 const BYTES_PER_ITEM = 16;
 const MAX_REASON_CHARACTERS = 200;
 
 /**
- * What of one peer's index has come here and is durable here, as two watermarks over its sequence numbers.
+ * What of one peer's index of one folder has come here, and what of it is durable here.
  *
- * 1. `delivered` is the largest sequence that was received or ended; entries come in ascending order.
- * 2. `durable` is as far as no entry is pending: each up to it was settled or is listed as unplaceable.
- * 3. A path that is announced again while it is pending keeps its earlier place: the watermark never passes an entry that
- *    neither stands here nor was followed by one that does.
- * 4. The list of unplaceable entries always fits its frame. What does not fit stays pending, and the watermark before it.
+ * 1. `delivered` is the highest sequence up to which everything was received.
+ * 2. `durable` is the highest N up to which everything was received, and of which nothing up to N is pending.
+ * 3. A path announced again while it is pending keeps its oldest sequence: that older version was never made durable, and
+ *    what comes in its place counts for it only once it is.
+ * 4. An unplaceable entry holds nothing up, and is listed until its path is settled: a version that comes later and is
+ *    pending does not take back that the earlier one is not here. A list that is full stays full until all fit.
  *
- * Pending paths are kept in the order in which they came, so the first of them is the watermark: constant time each.
+ * Sequences need not ascend: a version that lost waits, with its own sequence, for the copy that will hold it.
  */
 export class ReceiptTracker {
-  private readonly pending = new Map<RelativePath, number>();
-  private readonly listed = new Map<RelativePath, { readonly reason: string; readonly bytes: number }>();
-  /** Unplaceable entries that found no room in the list; they are pending as well. */
-  private readonly unlisted = new Map<RelativePath, string>();
-  private listedBytes = 0;
-  private reached: number;
+  private readonly pending = new PendingQueue();
+  private readonly reasons = new Map<RelativePath, string>();
+  private list: readonly UnplaceableEntry[] | undefined;
+  private deliveredSequence: number;
 
-  /** Everything up to `afterSequence` is durable already. */
+  /** What came up to `afterSequence` is durable already. */
   constructor(afterSequence: number) {
-    this.reached = afterSequence;
+    this.deliveredSequence = afterSequence;
   }
 
   get delivered(): number {
-    return this.reached;
+    return this.deliveredSequence;
   }
 
   get durable(): number {
-    for (const sequence of this.pending.values()) return sequence - 1;
-    return this.reached;
+    const oldest = this.pending.oldestSequence();
+    return oldest === undefined ? this.deliveredSequence : Math.min(this.deliveredSequence, oldest - 1);
   }
 
+  /** Oldest first, as many as one receipt holds. The same array until something of it changes. */
   get unplaceable(): readonly UnplaceableEntry[] {
-    return [...this.listed].map(([path, { reason }]) => ({ path, reason }));
+    this.list ??= this.makeList();
+    return this.list;
   }
 
+  /** Paths that were received and are not durable yet. */
   get pendingCount(): number {
     return this.pending.size;
   }
 
-  /** An entry came and was stored. `sequence` is not below that of any earlier call. */
+  /** This path, with this sequence, waits to be durable. */
   received(path: RelativePath, sequence: number): void {
-    if (sequence < this.reached && this.pending.size > 0) {
-      throw new RangeError(`sequence ${sequence} after ${this.reached}`);
-    }
-    this.reached = Math.max(this.reached, sequence);
-    this.unlist(path);
-    this.unlisted.delete(path);
-    if (!this.pending.has(path)) this.pending.set(path, sequence);
+    this.pending.add(path, sequence);
   }
 
-  /** What is known of this path stands here, flushed. */
+  /** Whatever was received of this path, or a version that had seen it, is flushed here. */
   settled(path: RelativePath): void {
-    this.pending.delete(path);
-    this.unlisted.delete(path);
-    this.unlist(path);
+    this.pending.remove(path);
+    if (this.reasons.delete(path)) this.list = undefined;
   }
 
-  /** The entry cannot be placed here: the watermark passes it, and the receipt names it. */
+  /** What is pending of this path cannot stand here. Nothing happens for a path of which nothing was received. */
   cannotPlace(path: RelativePath, reason: string): void {
-    const short = [...reason].slice(0, MAX_REASON_CHARACTERS).join('');
-    if (this.listed.has(path)) this.unlist(path);
-    else if (!this.pending.has(path)) return;
-    if (this.list(path, short)) this.pending.delete(path);
-    else this.unlisted.set(path, short);
+    if (!this.pending.remove(path) && !this.reasons.has(path)) return;
+    this.reasons.set(path, [...reason].slice(0, MAX_REASON_CHARACTERS).join(''));
+    this.list = undefined;
   }
 
-  /** All entries up to here were received, whether or not there is one of that very number. */
+  /** Everything up to this sequence was received, whether or not there is an entry of that very number. */
   endedAt(sequence: number): void {
-    this.reached = Math.max(this.reached, sequence);
+    this.deliveredSequence = Math.max(this.deliveredSequence, sequence);
   }
 
-  private list(path: RelativePath, reason: string): boolean {
-    // Three bytes a unit is the most that UTF-8 takes; a frame that is not quite full does no harm.
-    const bytes = 3 * (path.length + reason.length) + BYTES_PER_ITEM;
-    const isFull = this.listed.size >= Limits.unplaceablePerReceipt;
-    if (isFull || this.listedBytes + bytes > MAX_UNPLACEABLE_BYTES) return false;
-    this.listed.set(path, { reason, bytes });
-    this.listedBytes += bytes;
-    return true;
-  }
-
-  private unlist(path: RelativePath): void {
-    const item = this.listed.get(path);
-    if (item === undefined) return;
-    this.listed.delete(path);
-    this.listedBytes -= item.bytes;
-    for (const [waiting, reason] of this.unlisted) {
-      if (!this.list(waiting, reason)) return;
-      this.unlisted.delete(waiting);
-      this.pending.delete(waiting);
+  private makeList(): readonly UnplaceableEntry[] {
+    const list: UnplaceableEntry[] = [];
+    let bytes = 0;
+    for (const [path, reason] of this.reasons) {
+      // Three bytes a unit is the most that UTF-8 takes; a frame that is not quite full does no harm.
+      bytes += 3 * (path.length + reason.length) + BYTES_PER_ITEM;
+      if (list.length === Limits.unplaceablePerReceipt || bytes > MAX_LIST_BYTES) break;
+      list.push({ path, reason });
     }
+    return list;
   }
 }
