@@ -40,7 +40,9 @@ export function decidePrimary(
 }
 
 function winsOver(a: PrimaryCandidate, b: PrimaryCandidate, ownId: string, peerId: string): boolean {
-  if (a.dialledByUs === b.dialledByUs)
+  if (a.dialledByUs === b.dialledByUs) {
     return a.opened === undefined || b.opened === undefined || a.opened > b.opened;
-  return (a.dialledByUs === 'own') === ownId < peerId;
+  }
+  const ownIsSmaller = ownId < peerId;
+  return a.dialledByUs === ownIsSmaller;
 }
