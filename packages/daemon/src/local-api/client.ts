@@ -117,8 +117,8 @@ function readAnswer<M extends MethodName>(
     if (!event.success) throw unexpected(method, event.error);
     onEvent?.(event.data as Event<M>);
   } else if ('error' in response.data) {
-    const { code, message } = response.data.error;
-    throw new ApiError(ApiErrorCode.catch('internal').parse(code), message);
+    const { code, message, hint } = response.data.error;
+    throw new ApiError(ApiErrorCode.catch('internal').parse(code), message, { hint });
   } else {
     const result = methods[method].result.safeParse(response.data.result);
     if (!result.success) throw unexpected(method, result.error);

@@ -78,12 +78,14 @@ describe('calls', () => {
 
   test('end with the error of the handler, as it is', async () => {
     await serve({
-      'devices.remove': () => Promise.reject(new ApiError('not-paired', "No paired device is called 'x'.")),
+      'devices.remove': () =>
+        Promise.reject(new ApiError('not-paired', "No paired device is called 'x'.", { hint: 'Look.' })),
     });
     await expect(callDaemon(socketPath, 'devices.remove', { device: 'x' })).rejects.toMatchObject({
       name: 'ApiError',
       code: 'not-paired',
       message: "No paired device is called 'x'.",
+      hint: 'Look.',
     });
   });
 

@@ -9,7 +9,10 @@ export const RequestLine = z.object({ id: z.number().int(), method: z.string(), 
 export const ResponseLine = z.union([
   z.object({ id: z.number().int(), event: z.unknown() }),
   z.object({ id: z.number().int(), result: z.unknown() }),
-  z.object({ id: z.number().int(), error: z.object({ code: z.string(), message: z.string() }) }),
+  z.object({
+    id: z.number().int(),
+    error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+  }),
 ]);
 export type RequestLine = z.infer<typeof RequestLine>;
 export type ResponseLine = z.infer<typeof ResponseLine>;
@@ -238,11 +241,14 @@ export type Setting = z.infer<typeof Setting>;
 /** An error that a method ends with; carried over the socket as it is. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
+  /** What to do next, where the message does not say it. */
+  readonly hint: string | undefined;
   constructor(
     readonly code: ApiErrorCode,
     message: string,
-    options?: { readonly cause?: unknown },
+    options: { readonly cause?: unknown; readonly hint?: string | undefined } = {},
   ) {
-    super(message, options);
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
   }
 }

@@ -169,7 +169,7 @@ class Client {
       this.#send({ id, result: await handle(params.data, context) });
     } catch (error) {
       if (error instanceof ApiError) {
-        this.#fail(id, error.code, error.message);
+        this.#fail(id, error.code, error.message, error.hint);
         return;
       }
       this.#dependencies.log.error({ err: error, method }, 'a local API method failed');
@@ -178,8 +178,9 @@ class Client {
     }
   }
 
-  #fail(id: number, code: ApiErrorCode, message: string): void {
-    this.#send({ id, error: { code, message } });
+  #fail(id: number, code: ApiErrorCode, message: string, hint?: string): void {
+    // JSON leaves an undefined hint out.
+    this.#send({ id, error: { code, message, hint } });
   }
 
   #send(line: { readonly id: number; readonly [key: string]: unknown }): void {
