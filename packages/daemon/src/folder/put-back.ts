@@ -1,6 +1,7 @@
+import { blake3 } from '@napi-rs/blake-hash';
 import type { IncarnationId } from '../core/model/identifiers.js';
 import { nameOf, type RelativePath } from '../core/model/relative-path.js';
-import type { Blake3, Clock, RandomBytes } from '../core/ports/clock.js';
+import type { Clock, RandomBytes } from '../core/ports/clock.js';
 import type { AreaPath, DiskError, FolderDisk } from '../core/ports/folder-disk.js';
 import { conflictName } from '../core/reconcile/conflict-name.js';
 import { randomHex } from './area-names.js';
@@ -9,7 +10,6 @@ export interface PutBackDependencies {
   readonly disk: FolderDisk;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
-  readonly blake3: Blake3;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function putBack(
 
 /** A name beside the path that no other device will make. */
 export function rescueName(
-  { clock, randomBytes, blake3 }: Omit<PutBackDependencies, 'disk'>,
+  { clock, randomBytes }: Omit<PutBackDependencies, 'disk'>,
   path: RelativePath,
 ): RelativePath {
   const stamp = {
