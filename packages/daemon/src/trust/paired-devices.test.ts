@@ -47,7 +47,17 @@ describe('paired devices', () => {
     add(devices, LAPTOP, 'laptop');
     devices.rename(LAPTOP, 'mine');
     add(devices, LAPTOP, 'laptop', [at('192.0.2.9')]);
-    expect(devices.list()).toMatchObject([{ name: 'mine', addresses: [at('192.0.2.9')] }]);
+    devices.noteSeen(LAPTOP, { atMs: 1, name: 'laptop' });
+    expect(open().list()).toMatchObject([{ name: 'mine', addresses: [at('192.0.2.9')] }]);
+  });
+
+  it('are called what they call themselves, as long as nobody renamed them', () => {
+    const devices = open();
+    add(devices, LAPTOP, 'laptop');
+    devices.noteSeen(LAPTOP, { atMs: 1, name: 'new laptop' });
+    expect(open().get(LAPTOP)?.name).toBe('new laptop');
+    devices.noteSeen(LAPTOP, { atMs: 1, name: '\n' });
+    expect(open().get(LAPTOP)?.name).toBe('new laptop');
   });
 
   it('are found by name, by ID however it is written, and by what begins one ID only', () => {

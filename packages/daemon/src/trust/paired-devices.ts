@@ -11,12 +11,19 @@ export interface DeviceAddress {
 
 export interface PairedDevice {
   readonly id: DeviceKey;
-  /** What it called itself when it was paired, or what it was renamed to. A label: others may have the same. */
+  /** What it was renamed to here, else what it calls itself. A label: others may have the same. */
   readonly name: string;
+  readonly isRenamed: boolean;
   /** Where it was last reached, the best first. */
   readonly addresses: readonly DeviceAddress[];
   readonly pairedAtMs: number;
   readonly lastSeenMs: number | undefined;
+}
+
+export interface SeenDevice {
+  readonly atMs: number;
+  readonly address?: DeviceAddress;
+  readonly name?: string;
 }
 
 export type FoundDevice =
@@ -42,6 +49,7 @@ const fileSchema = z.object({
           .min(1)
           .transform((text) => text as DeviceKey),
         name: z.string().refine((name) => parseName(name) === name, 'not a device name'),
+        renamed: z.boolean().optional(),
         addresses: z
           .array(z.object({ host: z.string(), port: z.number().int().min(1).max(65_535) }))
           .max(MAX_DEVICE_ADDRESSES)
@@ -108,7 +116,8 @@ export class PairedDevices {
     }
     const added: PairedDevice = {
       id: device.id,
-      name: before?.name ?? parseName(device.name) ?? device.id.slice(0, 7),
+      name: nameAfter(before, device),
+      isRenamed: before?.isRenamed ?? false,
       addresses: device.addresses.slice(0, MAX_DEVICE_ADDRESSES),
       pairedAtMs: before?.pairedAtMs ?? device.pairedAtMs,
       lastSeenMs: before?.lastSeenMs,
@@ -130,14 +139,17 @@ export class PairedDevices {
   rename(id: DeviceKey, name: string): PairedDevice {
     const parsed = parseName(name);
     if (parsed === undefined) throw new ConfigError('usage', `"${name}" cannot be a device's name.`);
-    const renamed = { ...this.#require(id), name: parsed };
+    const renamed = { ...this.#require(id), name: parsed, isRenamed: true };
     this.#store(new Map(this.#devices).set(id, renamed));
     this.#tell(renamed, 'renamed');
     return renamed;
   }
 
-  /** Notes when and where a device was last reached; that address comes first from now on. Unknown devices are ignored. */
-  noteSeen(id: DeviceKey, seen: { readonly atMs: number; readonly address?: DeviceAddress }): void {
+  /**
+   * Notes when and where a device was last reached, and what it calls itself; that address comes first from now on.
+   * Unknown devices are ignored. Writes the file: meant for when a connection comes or goes, not for every frame.
+   */
+  noteSeen(id: DeviceKey, seen: SeenDevice): void {
     const device = this.#devices.get(id);
     if (device === undefined) return;
     const { address } = seen;
@@ -148,6 +160,7 @@ export class PairedDevices {
     this.#store(
       new Map(this.#devices).set(id, {
         ...device,
+        name: nameAfter(device, { id, name: seen.name ?? device.name }),
         addresses: addresses.slice(0, MAX_DEVICE_ADDRESSES),
         lastSeenMs: seen.atMs,
       }),
@@ -176,6 +189,12 @@ export class PairedDevices {
   }
 }
 
+/** What a peer calls itself goes through the same check as everything else that a screen shows. */
+function nameAfter(before: PairedDevice | undefined, now: Pick<PairedDevice, 'id' | 'name'>): string {
+  if (before?.isRenamed) return before.name;
+  return parseName(now.name) ?? before?.name ?? now.id.slice(0, 7);
+}
+
 function foundOf(devices: readonly PairedDevice[]): FoundDevice {
   const [device] = devices;
   if (device === undefined) return { found: 'none' };
@@ -189,10 +208,11 @@ function bareId(text: string): string {
 
 type StoredDevice = z.infer<typeof fileSchema>['devices'][number];
 
-function fromStored({ id, name, addresses, pairedAt, lastSeen }: StoredDevice): PairedDevice {
+function fromStored({ id, name, renamed, addresses, pairedAt, lastSeen }: StoredDevice): PairedDevice {
   return {
     id,
     name,
+    isRenamed: renamed ?? false,
     addresses,
     pairedAtMs: Date.parse(pairedAt),
     lastSeenMs: lastSeen === undefined ? undefined : Date.parse(lastSeen),
@@ -203,6 +223,7 @@ function toStored(device: PairedDevice): StoredDevice {
   return {
     id: device.id,
     name: device.name,
+    ...(device.isRenamed ? { renamed: true } : {}),
     addresses: [...device.addresses],
     pairedAt: new Date(device.pairedAtMs).toISOString(),
     ...(device.lastSeenMs === undefined ? {} : { lastSeen: new Date(device.lastSeenMs).toISOString() }),
