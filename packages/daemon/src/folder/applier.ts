@@ -3,7 +3,7 @@ import type { Intent } from '../core/ports/content-index.js';
 import type { DiskStep, FileStat, FolderDisk, StepResult } from '../core/ports/folder-disk.js';
 import { failedOutcome, isAbsence } from './apply-failure.js';
 import { type ApplySteps, directoriesTouched, fileMode, planSteps } from './apply-steps.js';
-import { newHistoryBatch, newTemp, randomHex } from './area-names.js';
+import { newHistoryBatch, newIntentId, newTemp } from './area-names.js';
 import type { DisplacedFile } from './history-watch.js';
 import type { IntentLog } from './intent-log.js';
 import { recoverIntents } from './intent-recovery.js';
@@ -38,7 +38,10 @@ export class FolderApplier implements Applier {
     if (tasks.length === 0) return [];
     const { disk, clock, randomBytes, log } = this.#dependencies;
     const batch = newHistoryBatch(clock, randomBytes);
-    const planned = tasks.map((task) => planSteps(task, randomHex(randomBytes, 8), batch));
+    const batchMs = clock.nowMs();
+    const planned = tasks.map((task, i) =>
+      planSteps(task, newIntentId(batchMs, i, task.verifyHash !== undefined, randomBytes), batch),
+    );
     const outcomes: ApplyOutcome[] = [];
     const ready = await this.#writeTemps(planned, outcomes);
     log.transact((tx) => {

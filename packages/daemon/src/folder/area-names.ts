@@ -36,3 +36,23 @@ export function parentOfArea(area: AreaPath): AreaPath {
 export function randomHex(randomBytes: RandomBytes, count: number): string {
   return Buffer.from(randomBytes(count)).toString('hex');
 }
+
+const TO_BE_VERIFIED = '-v';
+
+/**
+ * Sorts by time and by the order within the batch, as recovery has to go. Says as well whether what is displaced has to
+ * be hashed before it may be taken for what it was assumed to be.
+ */
+export function newIntentId(
+  batchMs: number,
+  index: number,
+  isToBeVerified: boolean,
+  randomBytes: RandomBytes,
+): string {
+  const order = `${batchMs.toString(16).padStart(12, '0')}-${index.toString(16).padStart(6, '0')}`;
+  return `${order}-${randomHex(randomBytes, 4)}${isToBeVerified ? TO_BE_VERIFIED : ''}`;
+}
+
+export function isToBeVerified(intentId: string): boolean {
+  return intentId.endsWith(TO_BE_VERIFIED);
+}

@@ -2,7 +2,7 @@ import { blake3 } from '@napi-rs/blake-hash';
 import type { IncarnationId } from '../core/model/identifiers.js';
 import { nameOf, type RelativePath } from '../core/model/relative-path.js';
 import type { Clock, RandomBytes } from '../core/ports/clock.js';
-import type { AreaPath, DiskError, FolderDisk } from '../core/ports/folder-disk.js';
+import type { AreaPath, DiskError, DiskStep, FolderDisk } from '../core/ports/folder-disk.js';
 import { conflictName } from '../core/reconcile/conflict-name.js';
 import { randomHex } from './area-names.js';
 
@@ -31,14 +31,28 @@ export async function putBack(
   ];
   for (const place of places) {
     const to = place();
-    const [results] = await dependencies.disk.run([
-      [{ op: 'rename', from: { area: from }, to: { entry: to } }],
-    ]);
-    const result = results?.[0];
-    if (result?.ok === true) return to;
-    if (result !== undefined) error = result.error;
+    const failure = await tryPlace(dependencies.disk, from, to);
+    if (failure === undefined) return to;
+    error = failure;
   }
   return error;
+}
+
+/** Where the directory it was in is gone, that comes back with it. */
+async function tryPlace(disk: FolderDisk, from: AreaPath, to: RelativePath): Promise<DiskError | undefined> {
+  const step: DiskStep = { op: 'rename', from: { area: from }, to: { entry: to } };
+  const error = await runStep(disk, step);
+  if (error?.code !== 'ENOENT') return error;
+  for (let slash = to.indexOf('/'); slash >= 0; slash = to.indexOf('/', slash + 1)) {
+    await runStep(disk, { op: 'mkdir', path: to.slice(0, slash) as RelativePath });
+  }
+  return runStep(disk, step);
+}
+
+async function runStep(disk: FolderDisk, step: DiskStep): Promise<DiskError | undefined> {
+  const [results] = await disk.run([[step]]);
+  const result = results?.[0];
+  return result?.ok === false ? result.error : undefined;
 }
 
 /** A name beside the path that no other device will make. */
