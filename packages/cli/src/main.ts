@@ -47,6 +47,7 @@ function exitCodeOf(failure: Failure): number {
     case 'key-damaged':
     case 'key-exposed':
     case 'key-missing':
+    case 'not-initialised':
       return 2;
     case 'not-running':
     case 'unreachable':

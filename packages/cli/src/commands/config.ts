@@ -1,8 +1,10 @@
 import type { Setting } from '@landropic/daemon/local-api';
 import type { Command } from 'commander';
 import { type App, addCommand, addGroup, type CommandContext } from '../app.js';
-import { loadDaemon, type Settings } from '../daemon-entry.js';
+import { loadDaemon } from '../daemon-entry.js';
 import { renderTable } from '../render/table.js';
+
+type SettingsOnDisk = ReturnType<Awaited<ReturnType<typeof loadDaemon>>['openSettings']>;
 
 export function addConfigCommands(program: Command, app: App): void {
   const group = addGroup(program, 'config', {
@@ -54,7 +56,7 @@ function addList(group: Command, app: App): void {
     examples: ['landropic config list', 'landropic config list --json'],
   }).action(
     app.action(async ({ output, json, call }: CommandContext) => {
-      const settings = await orFromDisk(
+      const settings = await orFromDisk<readonly Setting[]>(
         async () => (await call('config.list', {})).settings,
         (onDisk) => onDisk.list(),
       );
@@ -75,7 +77,10 @@ function addList(group: Command, app: App): void {
 }
 
 /** The daemon owns its settings while it runs; otherwise the file is read and written directly. */
-async function orFromDisk<T>(fromDaemon: () => Promise<T>, fromDisk: (settings: Settings) => T): Promise<T> {
+async function orFromDisk<T>(
+  fromDaemon: () => Promise<T>,
+  fromDisk: (settings: SettingsOnDisk) => T,
+): Promise<T> {
   try {
     return await fromDaemon();
   } catch (error) {
