@@ -1,6 +1,7 @@
 import type { Connection, SocketAddress } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
+import type { FolderDisk } from '../core/ports/folder-disk.js';
 import { CloseCode } from '../core/wire/frame-types.js';
 import type { FolderState } from '../core/wire/frames.js';
 import type { LinkedFolder } from './folder-link.js';
@@ -58,6 +59,7 @@ export interface SyncLog {
 export interface SharedFolder {
   readonly id: FolderId;
   readonly runner: FolderRunner;
+  readonly disk: Pick<FolderDisk, 'readChunks'>;
   sharedWith(device: DeviceKey): boolean;
 }
 

@@ -1,5 +1,5 @@
 import type { CloseInfo, Connection, SocketAddress } from '@landropic/quic';
-import { decidePrimary } from '@landropic/quic';
+import { decidePrimary, type PrimaryCandidate } from '@landropic/quic';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import { CloseCode } from '../core/wire/frame-types.js';
@@ -42,7 +42,9 @@ const MISSES_UNTIL_REPLACED = 3;
 /** One paired device: dials it, takes its connections, and keeps exactly one of them as the primary. */
 export class PeerLink {
   private readonly connector: Connector;
-  private readonly sessions = new Set<PeerSession>();
+  /** With the order in which they were opened. */
+  private readonly sessions = new Map<PeerSession, number>();
+  private opened = 0;
   private primary: PeerSession | undefined;
   private lastClose: CloseInfo | undefined;
   private lastFailure: unknown;
@@ -79,7 +81,7 @@ export class PeerLink {
   /** Bytes moved with this device since the daemon started. */
   traffic(): { readonly in: number; readonly out: number } {
     const total = { ...this.bytesBefore };
-    for (const session of this.sessions) {
+    for (const session of this.sessions.keys()) {
       const { bytesIn, bytesOut } = session.connection.stats();
       total.in += bytesIn;
       total.out += bytesOut;
@@ -110,7 +112,7 @@ export class PeerLink {
     const session = this.deps.createSession(connection, {
       established: (established) => this.decide(established),
     });
-    this.sessions.add(session);
+    this.sessions.set(session, this.opened++);
     void connection.closed.then((info) => this.ended(session, info));
     session.start();
   }
@@ -119,15 +121,15 @@ export class PeerLink {
     this.stopped = true;
     this.connector.stop();
     this.cancelHealth?.();
-    await Promise.all([...this.sessions].map((session) => session.close(code, reason)));
+    await Promise.all([...this.sessions.keys()].map((session) => session.close(code, reason)));
   }
 
   private decide(candidate: PeerSession): void {
     const current = this.primary;
     if (current !== undefined) {
       const decision = decidePrimary(
-        candidateOf(current),
-        candidateOf(candidate),
+        this.candidateOf(current),
+        this.candidateOf(candidate),
         this.deps.ownDevice,
         this.deps.device,
       );
@@ -142,6 +144,11 @@ export class PeerLink {
     if (current !== undefined) void current.close(CloseCode.duplicateConnection, 'another connection stays');
     candidate.activate();
     this.deps.events.up(this.deps.device, candidate);
+  }
+
+  private candidateOf(session: PeerSession): PrimaryCandidate {
+    const { connection, peer } = session;
+    return { dialledByUs: connection.role === 'dialler', bootId: peer?.bootId, opened: this.sessions.get(session) ?? 0 };
   }
 
   private ended(session: PeerSession, info: CloseInfo): void {
@@ -176,8 +183,4 @@ export class PeerLink {
       );
     });
   }
-}
-
-function candidateOf(session: PeerSession): { readonly bootId: string; readonly dialledByUs: boolean } {
-  return { bootId: session.peer?.bootId ?? '', dialledByUs: session.connection.role === 'dialler' };
 }

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
+import type { Blake3, Clock } from '../core/ports/clock.js';
+import { FolderApplier } from '../folder/applier.js';
+import { type ClosableFolderDisk, createFolderDisk } from '../folder/posix-disk/posix-folder-disk.js';
+import { FolderScanner } from '../folder/scanner.js';
+import { createFolderWatcher } from '../folder/watcher/folder-watcher.js';
+import { openContentIndex } from '../index/open-content-index.js';
+import { type FolderEvents, FolderRunner } from '../sync/folder-runner.js';
+
+export interface FolderPlace {
+  readonly id: FolderId;
+  readonly label: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
+export interface FolderAssemblyDependencies {
+  readonly device: DeviceKey;
+  readonly clock: Clock;
+  readonly blake3: Blake3;
+  readonly indexFileOf: (id: FolderId) => string;
+  readonly rescanIntervalMs: () => number;
+}
+
+/** A folder with all its adapters, ready to be started. */
+export interface AssembledFolder {
+  readonly runner: FolderRunner;
+  readonly disk: ClosableFolderDisk;
+  /** Set when its index was damaged and begun anew. */
+  readonly rebuilt: { readonly reason: string; readonly setAsideAs: string | undefined } | undefined;
+  /** Stops the runner, then everything under it. */
+  close(): Promise<void>;
+}
+
+const UNWATCHED_INTERVAL_MS = 10_000;
+
+/** Builds one folder from its adapters. Throws what opening the index throws. */
+export function assembleFolder(place: FolderPlace, deps: FolderAssemblyDependencies, events: FolderEvents): AssembledFolder {
+  const { clock, blake3 } = deps;
+  const index = openContentIndex({ file: deps.indexFileOf(place.id), folder: place.id, randomBytes, clock });
+  const disk = createFolderDisk({ rootPath: place.path });
+  const runner = new FolderRunner(
+    {
+      folder: place.id,
+      device: deps.device,
+      index,
+      disk,
+      scanner: new FolderScanner({ disk, held: index }),
+      watcher: createFolderWatcher({ rootPath: place.path }),
+      applier: new FolderApplier({ disk, log: index, clock, randomBytes }),
+      clock,
+      blake3,
+      events,
+    },
+    { label: place.label, rescanIntervalMs: deps.rescanIntervalMs(), unwatchedIntervalMs: UNWATCHED_INTERVAL_MS },
+  );
+  const close = async () => {
+    await runner.stop();
+    await disk.close();
+    index.close();
+  };
+  return { runner, disk, rebuilt: index.rebuilt, close };
+}

@@ -1,0 +1,12 @@
+/** Why the daemon cannot start. Codes of the configuration and of the key pass through as they are. */
+export class DaemonError extends Error {
+  override readonly name = 'DaemonError';
+  constructor(
+    readonly code: 'usage' | 'port-in-use' | 'listen-failed' | 'not-initialised',
+    message: string,
+    readonly hint?: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}

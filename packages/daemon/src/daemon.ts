@@ -1,0 +1,257 @@
+import { randomBytes } from 'node:crypto';
+import { type DeviceIdentity, type DeviceId, parseDeviceId, TicketBook } from '@landropic/crypto';
+import { type Connection, createQuicEndpoint, type Endpoint, PeerConnector, type SocketAddress } from '@landropic/quic';
+import { blake3 as blake3Hash } from '@napi-rs/blake-hash';
+import { assembleFolder } from './assembly/folder-assembly.js';
+import { verifyDevice, verifyIncoming } from './assembly/peer-verification.js';
+import { SharedFolderSet } from './assembly/shared-folder-set.js';
+import { systemClock as clock } from './assembly/system-clock.js';
+import { type Home, indexFileOf } from './config/home.js';
+import type { Settings } from './config/settings.js';
+import type { SharedFolders } from './config/shared-folders.js';
+import type { DeviceKey } from './core/model/identifiers.js';
+import { ALPN, CloseCode, PAIRING_ALPN } from './core/wire/frame-types.js';
+import { toHex } from './core/wire/hex.js';
+import type { Discovery } from './discovery/discovery.js';
+import { createArea } from './folder/posix-disk/posix-folder-disk.js';
+import { type DaemonParts, PairingEvents } from './handlers/daemon-parts.js';
+import { createHandlers } from './handlers/handlers.js';
+import { removeIndexFiles } from './index/open-content-index.js';
+import { type LocalApi, startLocalApi } from './local-api/server.js';
+import type { Log } from './observability/logger.js';
+import { Orchestrator } from './sync/orchestrator.js';
+import { PairingService } from './sync/pairing-service.js';
+import { ChunkClient } from './transfer/chunk-client.js';
+import { ChunkServer } from './transfer/chunk-server.js';
+import type { PairedDevices } from './trust/paired-devices.js';
+import { VERSION } from './version.js';
+
+export interface DaemonDependencies {
+  readonly home: Home;
+  readonly identity: DeviceIdentity;
+  readonly settings: Settings;
+  readonly devices: PairedDevices;
+  readonly sharedFolders: SharedFolders;
+  readonly discovery: Discovery;
+  readonly log: Log;
+  readonly requestStop: () => void;
+}
+
+export interface DaemonOptions {
+  readonly listen: SocketAddress;
+}
+
+const SESSION_ID_BYTES = 16;
+const blake3 = (bytes: Uint8Array): Uint8Array => blake3Hash(bytes);
+
+/** The composition root: builds every part, joins them, starts them, and stops them in reverse. */
+export class Daemon {
+  private readonly bootId = randomHex(SESSION_ID_BYTES);
+  private readonly startedAtMs = clock.nowMs();
+  private readonly ownDevice: DeviceKey;
+  private readonly tickets: TicketBook;
+  private readonly pairingEvents = new PairingEvents();
+  private readonly wrongProofs = new Set<string>();
+  private readonly stops: (() => Promise<unknown> | unknown)[] = [];
+  private cancelPairingEnd: (() => void) | undefined;
+
+  constructor(
+    private readonly deps: DaemonDependencies,
+    private readonly options: DaemonOptions,
+  ) {
+    this.ownDevice = keyOf(deps.identity.deviceId);
+    this.tickets = new TicketBook({ now: clock.monotonicMs, randomBytes }, {});
+  }
+
+  /** Returns once the local API answers and the network is listened on. Folders come up behind it. */
+  async start(): Promise<{ readonly listen: SocketAddress }> {
+    const { identity, devices } = this.deps;
+    const endpoint = await createQuicEndpoint({
+      listen: this.options.listen,
+      credentials: identity,
+      verifyPeer: verifyIncoming(identity.deviceId, (id) => devices.isPaired(id)),
+    });
+    this.stops.push(() => endpoint.close(CloseCode.shuttingDown, 'shutting down'));
+    try {
+      await this.join(endpoint);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    return { listen: endpoint.localAddress };
+  }
+
+  async stop(): Promise<void> {
+    this.cancelPairingEnd?.();
+    for (const stop of this.stops.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.deps.log.error({ err: error }, 'stopping a part failed');
+      }
+    }
+  }
+
+  private async join(endpoint: Endpoint): Promise<void> {
+    const orchestrator = this.createOrchestrator(endpoint);
+    const folders = this.createFolders(orchestrator);
+    const pairing = this.createPairing(endpoint, orchestrator);
+    const parts: DaemonParts = {
+      version: VERSION,
+      home: this.deps.home,
+      identity: this.deps.identity,
+      ownDevice: this.ownDevice,
+      startedAtMs: this.startedAtMs,
+      clock,
+      endpoint,
+      settings: this.deps.settings,
+      devices: this.deps.devices,
+      folders,
+      orchestrator,
+      tickets: this.tickets,
+      pairing,
+      pairingEvents: this.pairingEvents,
+      refreshPairing: () => this.refreshPairing(endpoint),
+      notices: () => [...this.wrongProofs].map((from) => `Wrong pairing proofs came from ${from}.`),
+      requestStop: this.deps.requestStop,
+    };
+    const api = await startLocalApi({ socketPath: this.deps.home.socketPath, handlers: createHandlers(parts), log: this.deps.log });
+    this.startParts(endpoint, orchestrator, folders, pairing, api);
+  }
+
+  private startParts(endpoint: Endpoint, orchestrator: Orchestrator, folders: SharedFolderSet, pairing: PairingService, api: LocalApi): void {
+    const { discovery, log } = this.deps;
+    endpoint.onConnection((connection) => this.accept(connection, orchestrator, pairing));
+    endpoint.onRejected((event) => log.warn(event, 'connection refused'));
+    this.refreshPairing(endpoint);
+    folders.start();
+    orchestrator.start();
+    discovery.start(
+      { deviceId: this.deps.identity.deviceId, port: endpoint.localAddress.port },
+      {
+        found: (device, addresses) => orchestrator.found(device as DeviceKey, addresses),
+        addressesChanged: () => orchestrator.networkChanged(),
+      },
+    );
+    // Stopped in reverse: nobody new comes in, sessions say goodbye, then folders finish what they are writing.
+    this.stops.push(
+      () => folders.stop(),
+      () => orchestrator.stop(),
+      () => pairing.stop(),
+      () => discovery.stop(),
+      () => api.stop(),
+    );
+  }
+
+  private accept(connection: Connection, orchestrator: Orchestrator, pairing: PairingService): void {
+    if (connection.alpn === PAIRING_ALPN) pairing.accept(connection);
+    else orchestrator.accept(connection.peer.key as DeviceKey, connection);
+  }
+
+  private createOrchestrator(endpoint: Endpoint): Orchestrator {
+    const { devices, identity, settings, log } = this.deps;
+    return new Orchestrator({
+      ownDevice: this.ownDevice,
+      identity: () => ({ bootId: this.bootId, name: settings.value('name'), software: `landropic ${VERSION}` }),
+      clock,
+      newSessionId: () => randomHex(SESSION_ID_BYTES),
+      devices: {
+        get: (device) => toKnown(devices.get(device)),
+        list: () => devices.list().flatMap((device) => toKnown(device) ?? []),
+        seen: (device, _name, address) => devices.noteSeen(device, { atMs: clock.nowMs(), address }),
+      },
+      createConnector: (device, onConnection, onFailed) =>
+        new PeerConnector(
+          { endpoint, alpn: ALPN, verifyPeer: verifyDevice(identity.deviceId, device as string as DeviceId), clock, random: Math.random },
+          { addresses: [], onConnection, onAttemptFailed: onFailed },
+        ),
+      createExchange: (connection, sourceFor, onFailure) => {
+        const server = new ChunkServer({
+          sourceFor: (folder) => {
+            const shared = sourceFor(folder);
+            return shared && { disk: shared.disk, locate: (hash) => shared.runner.index.heldChunk(hash, 1) };
+          },
+        });
+        return { client: new ChunkClient(connection, { onFailure }), serve: (stream, first) => server.serve(stream, first) };
+      },
+      log,
+    });
+  }
+
+  private createFolders(orchestrator: Orchestrator): SharedFolderSet {
+    const { home, settings, sharedFolders, log } = this.deps;
+    return new SharedFolderSet({
+      store: sharedFolders,
+      orchestrator,
+      clock,
+      assemble: (place, events) =>
+        assembleFolder(
+          place,
+          {
+            device: this.ownDevice,
+            clock,
+            blake3,
+            indexFileOf: (id) => indexFileOf(home, id),
+            rescanIntervalMs: () => settings.value('rescanIntervalSeconds') * 1000,
+          },
+          events,
+        ),
+      markRoot: createArea,
+      forgetIndex: (id) => removeIndexFiles(indexFileOf(home, id)),
+      log,
+    });
+  }
+
+  private createPairing(endpoint: Endpoint, orchestrator: Orchestrator): PairingService {
+    const { identity, settings, devices, log } = this.deps;
+    return new PairingService({
+      clock,
+      invitations: {
+        isOpen: () => this.tickets.isOpen(),
+        redeem: ({ ticketId, proof, accepter, fromAddress }) =>
+          this.tickets.redeem({ ticketId, proof, inviterId: identity.deviceId, accepterId: parseDeviceId(accepter), fromAddress }),
+      },
+      ownName: () => settings.value('name'),
+      listenPort: () => endpoint.localAddress.port,
+      dial: async (address, signal) => {
+        const verifyPeer = verifyIncoming(identity.deviceId, () => false);
+        const connection = await endpoint.connect(address, { alpn: PAIRING_ALPN, verifyPeer, signal });
+        return { connection, device: connection.peer.key as DeviceKey };
+      },
+      deviceOf: (connection) => connection.peer.key as DeviceKey,
+      onPaired: (peer, ticketId) => {
+        const { device, name, addresses } = peer;
+        devices.add({ id: device, name, addresses, pairedAtMs: clock.nowMs() });
+        orchestrator.addDevice({ device, name, addresses });
+        this.pairingEvents.emit({ type: 'paired', peer, ticketId: toHex(ticketId) });
+        log.info({ device, name }, 'paired');
+      },
+      onWrongProof: (from) => {
+        if (this.wrongProofs.size < 100) this.wrongProofs.add(from);
+        this.pairingEvents.emit({ type: 'wrong-proof', from });
+        log.warn({ from }, 'wrong pairing proof');
+      },
+    });
+  }
+
+  /** Pairing is offered on the network only while an invitation is open. */
+  private refreshPairing(endpoint: Endpoint): void {
+    endpoint.setAcceptedProtocols(this.tickets.isOpen() ? [ALPN, PAIRING_ALPN] : [ALPN]);
+    this.cancelPairingEnd?.();
+    const endsAt = this.tickets.nextExpiryMs();
+    if (endsAt === undefined) return;
+    this.cancelPairingEnd = clock.after(Math.max(0, endsAt - clock.monotonicMs()) + 10, () => this.refreshPairing(endpoint));
+  }
+}
+
+function keyOf(id: DeviceId): DeviceKey {
+  return id as string as DeviceKey;
+}
+
+function toKnown(device: ReturnType<PairedDevices['get']>) {
+  return device && { device: device.id, name: device.name, addresses: device.addresses };
+}
+
+function randomHex(byteCount: number): string {
+  return randomBytes(byteCount).toString('hex');
+}

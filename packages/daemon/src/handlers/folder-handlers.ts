@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import { basename, resolve } from 'node:path';
+import type { FolderAtWork } from '../assembly/shared-folder-set.js';
+import { checkFolderPath } from '../config/folder-path.js';
+import { parseName } from '../config/setting-definitions.js';
+import type { SharedFolder } from '../config/shared-folders.js';
+import { type DeviceKey, type FolderId, parseFolderId } from '../core/model/identifiers.js';
+import { ApiError, type FolderSummary } from '../local-api/schema.js';
+import type { Handlers } from '../local-api/server.js';
+import type { DaemonParts } from './daemon-parts.js';
+import { pairedDevice, sharedFolder } from './named.js';
+
+type FolderMethods = 'folders.add' | 'folders.accept' | 'folders.offers' | 'folders.list' | 'folders.remove' | 'folders.rescan';
+
+
+export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods> {
+  const { folders, orchestrator } = parts;
+  return {
+    'folders.add': async ({ path, id, label, share, mode }) => {
+      if (mode !== undefined && mode !== 'two-way') throw new ApiError('usage', `Folders of mode '${mode}' are not supported yet.`);
+      const sharedWith = share.map((name) => pairedDevice(parts, name).id);
+      const known = id === undefined ? undefined : folders.get(parseId(id));
+      if (known !== undefined) return shareFurther(parts, known, path, sharedWith);
+      const root = checkRoot(path, parts);
+      const setting: SharedFolder = {
+        id: id === undefined ? newFolderId() : parseId(id),
+        label: checkLabel(label ?? id ?? basename(root)),
+        path: root,
+        mode: 'two-way',
+        paused: false,
+        sharedWith,
+      };
+      return summaryOf(addFolder(parts, setting), parts);
+    },
+    'folders.accept': async ({ id, path }) => {
+      const offers = orchestrator.offers().filter((offer) => offer.folder === id || offer.label === id);
+      const [offer] = offers;
+      if (offer === undefined) {
+        const own = folders.list().some(({ setting }) => setting.id === id);
+        if (own) throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
+        throw new ApiError('not-found', `No device offers a folder '${id}' now. See: landropic folder offers`);
+      }
+      if (offers.some((other) => other.folder !== offer.folder)) {
+        throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
+      }
+      const sharedWith = offers.map(({ device }) => device);
+      const setting = { id: offer.folder, label: checkLabel(offer.label), path: checkRoot(path, parts), mode: 'two-way', paused: false, sharedWith } as const;
+      return summaryOf(addFolder(parts, setting), parts);
+    },
+    'folders.offers': async () => ({
+      offers: orchestrator.offers().map(({ folder, label, device }) => ({ id: folder, label, device, deviceName: nameOf(parts, device) })),
+    }),
+    'folders.list': async () => ({ folders: folders.list().map((folder) => summaryOf(folder, parts)) }),
+    'folders.remove': async ({ id }) => {
+      const folder = sharedFolder(parts, id);
+      const summary = summaryOf(folder, parts);
+      await folders.remove(folder.setting.id);
+      return summary;
+    },
+    'folders.rescan': async ({ id }, { signal }) => {
+      const { setting, assembled, problem } = sharedFolder(parts, id);
+      if (assembled === undefined) throw new ApiError('file-system', `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`);
+      const changed = await assembled.runner.rescan(signal);
+      const [first] = assembled.runner.activity() === 'error' ? assembled.runner.problems(1) : [];
+      if (first !== undefined) throw new ApiError('file-system', first.text);
+      return { changed };
+    },
+  };
+}
+
+function shareFurther(parts: DaemonParts, folder: FolderAtWork, path: string, devices: readonly DeviceKey[]): FolderSummary {
+  const { setting } = folder;
+  if (resolve(path) !== setting.path) {
+    throw new ApiError('conflict', `Folder '${setting.id}' is shared here already, as ${setting.path}.`);
+  }
+  parts.folders.share(setting.id, [...new Set([...setting.sharedWith, ...devices])]);
+  return summaryOf(parts.folders.get(setting.id) ?? folder, parts);
+}
+
+function addFolder(parts: DaemonParts, setting: SharedFolder): FolderAtWork {
+  parts.folders.add(setting);
+  const added = parts.folders.get(setting.id);
+  if (added === undefined) throw new ApiError('internal', 'the folder was not added');
+  return added;
+}
+
+/** The folder's real path. Throws ConfigError `file-system` when it cannot be shared. */
+function checkRoot(path: string, parts: DaemonParts): string {
+  const sharedPaths = parts.folders.list().map(({ setting }) => setting.path);
+  return checkFolderPath(path, { sharedPaths, homeDirectory: parts.home.directory });
+}
+
+function parseId(text: string): FolderId {
+  const id = parseFolderId(text);
+  if (id === undefined) throw new ApiError('usage', `'${text}' is no folder ID: 1 to 64 of A–Z a–z 0–9 . _ -`);
+  return id;
+}
+
+function checkLabel(text: string): string {
+  const label = parseName(text);
+  if (label === undefined) throw new ApiError('usage', `'${text}' is no label: 1 to 64 characters on one line. Choose one with --label.`);
+  return label;
+}
+
+function newFolderId(): FolderId {
+  return randomBytes(6).toString('hex') as FolderId;
+}
+
+function nameOf(parts: DaemonParts, device: DeviceKey): string {
+  return parts.devices.get(device)?.name ?? device;
+}
+
+function summaryOf({ setting }: FolderAtWork, parts: DaemonParts): FolderSummary {
+  const { id, label, path, mode, sharedWith } = setting;
+  return {
+    id,
+    label,
+    path,
+    mode,
+    sharedWith: sharedWith.map((device) => ({
+      device,
+      name: nameOf(parts, device),
+      accepted: parts.orchestrator.isExchanging(id, device),
+    })),
+  };
+}

@@ -1,0 +1,85 @@
+import type { FolderAtWork } from '../assembly/shared-folder-set.js';
+import { ApiError } from '../local-api/schema.js';
+import type { Handlers } from '../local-api/server.js';
+import { PingError } from '../sync/ping-clock.js';
+import { WaitError, waitForPeers, type WaitTarget } from '../sync/wait-for-peers.js';
+import type { DaemonParts } from './daemon-parts.js';
+import { pairedDevice, sharedFolder } from './named.js';
+
+const MAX_CONFLICTS = 10_000;
+const PING_TIMEOUT_MS = 5_000;
+
+export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'conflicts.list' | 'ping'> {
+  const { folders, clock, orchestrator } = parts;
+  return {
+    wait: async ({ folder, devices: names, connected, timeoutMs }, { signal, emit }) => {
+      const startedMs = clock.monotonicMs();
+      const chosen = folder === undefined ? folders.list() : [sharedFolder(parts, folder)];
+      const wanted = names.map((name) => pairedDevice(parts, name));
+      const targets = chosen.map((each) => targetOf(each, parts, { connected, wanted: wanted.map(({ id }) => id) }));
+      try {
+        await waitForPeers(targets, clock, { timeoutMs, signal, onProgress: ({ needFiles, waitingFor }) => emit({ needFiles, waitingFor: [...waitingFor] }) });
+      } catch (error) {
+        throw error instanceof WaitError ? new ApiError(error.code, error.message, { cause: error }) : error;
+      }
+      return {
+        folders: targets.map(({ label }) => label),
+        devices: [...new Set(targets.flatMap((target) => target.devices.map(({ name }) => name)))],
+        waitedMs: Math.round(clock.monotonicMs() - startedMs),
+      };
+    },
+    'conflicts.list': async ({ folder }) => {
+      const chosen = folder === undefined ? folders.list() : [sharedFolder(parts, folder)];
+      return { conflicts: chosen.flatMap((each) => conflictsOf(each)) };
+    },
+    ping: async ({ device: text, count }, { signal, emit }) => {
+      const { id: device, name } = pairedDevice(parts, text);
+      const session = orchestrator.link(device)?.session;
+      if (session === undefined) throw new ApiError('unreachable', `${name} is not connected. See: landropic devices`);
+      const roundTripsMs: number[] = [];
+      try {
+        for (let i = 0; i < count && !signal.aborted; i++) {
+          const roundTripMs = await session.ping(PING_TIMEOUT_MS, signal);
+          roundTripsMs.push(roundTripMs);
+          emit({ roundTripMs });
+        }
+      } catch (error) {
+        throw error instanceof PingError ? new ApiError('unreachable', `${name} did not answer: ${error.message}.`, { cause: error }) : error;
+      }
+      return { device, name, roundTripsMs };
+    },
+  };
+}
+
+function targetOf(
+  { setting, assembled, problem }: FolderAtWork,
+  parts: DaemonParts,
+  choice: { readonly connected: boolean; readonly wanted: readonly string[] },
+): WaitTarget {
+  if (assembled === undefined) {
+    throw new ApiError('cannot-come-true', `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`);
+  }
+  const shared = parts.devices
+    .list()
+    .map(({ id, name }) => ({ device: id, name }))
+    .filter(({ device }) => setting.sharedWith.includes(device))
+    .filter(({ device }) => choice.wanted.length === 0 || choice.wanted.includes(device))
+    .filter(({ device }) => !choice.connected || parts.orchestrator.link(device)?.session !== undefined);
+  return { label: setting.label, runner: assembled.runner, devices: shared };
+}
+
+function conflictsOf({ setting, assembled }: FolderAtWork) {
+  const rows = assembled?.runner.index.conflicts(MAX_CONFLICTS) ?? [];
+  return rows.flatMap(({ path, known, conflictOf }) => {
+    if (known === undefined || conflictOf === undefined) return [];
+    const { content, author } = known.version;
+    return {
+      folder: setting.id,
+      path,
+      original: conflictOf,
+      device: author,
+      sizeBytes: content.type === 'file' ? content.sizeBytes : 0,
+      modifiedAt: new Date(Number(known.metadata.mtimeNs / 1_000_000n)).toISOString(),
+    };
+  });
+}

@@ -1,0 +1,135 @@
+import { loadDeviceIdentity, loadOrCreateDeviceIdentity, parseDeviceId } from '@landropic/crypto';
+import { type SocketAddress, TransportError } from '@landropic/quic';
+import { type Home, locateHome, prepareHome } from './config/home.js';
+import { InstanceLock } from './config/instance-lock.js';
+import { parseListenAddress } from './config/setting-definitions.js';
+import { Settings } from './config/settings.js';
+import { SharedFolders } from './config/shared-folders.js';
+import type { DeviceKey } from './core/model/identifiers.js';
+import { Daemon } from './daemon.js';
+import { DaemonError } from './daemon-error.js';
+import { NoDiscovery } from './discovery/discovery.js';
+import { createLogger } from './observability/logger.js';
+import { PairedDevices } from './trust/paired-devices.js';
+import { existsSync } from 'node:fs';
+
+export interface RunDaemonOptions {
+  /** Default: `LANDROPIC_HOME`, else the platform's data directory. */
+  readonly home?: string;
+  /** `HOST:PORT`; default the setting `listen`. */
+  readonly listen?: string;
+  /** False: neither announce nor look for devices. Default the setting `discovery`. */
+  readonly discovery?: boolean;
+  /** Logs to stderr as well as to the file. */
+  readonly foreground: boolean;
+  /** Stops the daemon cleanly. */
+  readonly signal: AbortSignal;
+  readonly onReady?: (info: { readonly deviceId: string; readonly listen: string; readonly pid: number }) => void;
+}
+
+/**
+ * Runs the daemon until `signal`, or until it is asked to stop over its local API; resolves after a clean stop.
+ * Throws DaemonError, ConfigError or CryptoError when it cannot start: their `code` and `hint` say why and what to do.
+ */
+export async function runDaemon(options: RunDaemonOptions): Promise<void> {
+  const home = locateHome({ directory: options.home });
+  prepareHome(home);
+  const lock = InstanceLock.acquire(home);
+  try {
+    await runLocked(home, options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
+  const settings = new Settings(home.configFile);
+  const identity = loadOrCreateDeviceIdentity(home.keyFile);
+  const devices = new PairedDevices(home.devicesFile, { parseDeviceId: parseKey });
+  const sharedFolders = new SharedFolders(home.foldersFile);
+  const logger = createLogger({
+    file: home.logFile,
+    level: settings.value('log.level'),
+    ...(options.foreground ? { stream: process.stderr } : {}),
+  });
+  const { log } = logger;
+  settings.onChange(() => logger.setLevel(settings.value('log.level')));
+  const withDiscovery = (options.discovery ?? true) && settings.value('discovery');
+  const discovery = withDiscovery ? new NoDiscovery() : new NoDiscovery();
+  const stopping = new AbortController();
+  const requestStop = () => stopping.abort();
+  const daemon = new Daemon({ home, identity, settings, devices, sharedFolders, discovery, log, requestStop }, { listen: listenAddress(options, settings) });
+  const { listen } = await start(daemon);
+  const listenText = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+  log.info({ device: identity.deviceId, listen: listenText }, 'ready');
+  options.onReady?.({ deviceId: identity.deviceId, listen: listenText, pid: process.pid });
+  await whenAborted(AbortSignal.any([options.signal, stopping.signal]));
+  log.info({}, 'stopping');
+  await daemon.stop();
+  log.info({}, 'stopped');
+  logger.close();
+}
+
+async function start(daemon: Daemon): ReturnType<Daemon['start']> {
+  try {
+    return await daemon.start();
+  } catch (error) {
+    if (!(error instanceof TransportError) || error.code !== 'listen-failed') throw error;
+    const cause = error.details.cause;
+    const inUse = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
+    throw new DaemonError(
+      inUse ? 'port-in-use' : 'listen-failed',
+      error.message,
+      inUse ? "Choose another with --listen HOST:PORT or 'landropic config set listen HOST:PORT'." : 'Choose an address of this machine with --listen HOST:PORT.',
+      { cause: error },
+    );
+  }
+}
+
+function listenAddress(options: RunDaemonOptions, settings: Settings): SocketAddress {
+  if (options.listen === undefined) return settings.value('listen');
+  const address = parseListenAddress(options.listen);
+  if (address !== undefined) return address;
+  throw new DaemonError('usage', `'${options.listen}' is no address to listen on.`, 'Write HOST:PORT with an IP address, such as 0.0.0.0:22100 or [::]:22100.');
+}
+
+/** Creates what a device needs, or says that it is there. Harmless when it is. */
+export async function initialiseHome(options: { readonly home?: string; readonly name?: string }): Promise<{ home: string; deviceId: string; name: string; created: boolean }> {
+  const home = locateHome({ directory: options.home });
+  prepareHome(home);
+  const created = !existsSync(home.keyFile);
+  const settings = new Settings(home.configFile);
+  const identity = loadOrCreateDeviceIdentity(home.keyFile);
+  // The name is kept even where it is the default: a host that is renamed later stays the same device.
+  if (options.name !== undefined || created) settings.set('name', options.name ?? settings.value('name'));
+  return { home: home.directory, deviceId: identity.deviceId, name: settings.value('name'), created };
+}
+
+/** This device's ID, from its key. Throws DaemonError `not-initialised`, or CryptoError. */
+export function readDeviceId(directory?: string): string {
+  const home = locateHome({ directory });
+  if (!existsSync(home.keyFile)) throw new DaemonError('not-initialised', `There is no device key in ${home.directory} yet.`, "Make one with 'landropic init'.");
+  return loadDeviceIdentity(home.keyFile).deviceId;
+}
+
+/** The settings while no daemon runs. Throws ConfigError. */
+export function openSettings(directory?: string): Settings {
+  const home = locateHome({ directory });
+  prepareHome(home);
+  return new Settings(home.configFile);
+}
+
+function parseKey(text: string): DeviceKey | undefined {
+  try {
+    return parseDeviceId(text) as string as DeviceKey;
+  } catch {
+    return undefined;
+  }
+}
+
+function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
