@@ -1,6 +1,7 @@
+import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import type { QuicConnection } from './connection.js';
-import type { AdmissionLimits, TransportProfile } from './options.js';
+import type { AdmissionLimits } from './options.js';
 import type { ReceiveSlab } from './receive-slab.js';
 
 /** The connection's close, to be kept and repeated for a while. */

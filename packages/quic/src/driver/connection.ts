@@ -1,3 +1,4 @@
+import { AbortCredit } from '../abort-credit.js';
 import {
   type BidiStream,
   type CloseInfo,
@@ -11,7 +12,7 @@ import {
   TransportError,
   type VerifyPeer,
 } from '../transport.js';
-import { AbortCredit } from './abort-credit.js';
+import { Waiter } from '../waiter.js';
 import { encodeReason, readCloseInfo } from './close-info.js';
 import type { ConnectionHost } from './connection-host.js';
 import { DeadlineTimer } from './deadline-timer.js';
@@ -33,7 +34,6 @@ import { StallWatch } from './stall-watch.js';
 import type { QuicStream } from './stream.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
-import { Waiter } from './waiter.js';
 
 /** Packets sent in one go before other connections and arriving packets get their turn. */
 const PACKETS_PER_TURN = 512;

@@ -6,6 +6,7 @@ import {
   type TlsCredentials,
   TransportError,
 } from '../transport.js';
+import { Waiter } from '../waiter.js';
 import { LOCAL_HOST_PORT } from './address.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
@@ -14,7 +15,6 @@ import { findPacketTarget } from './interface-mtu.js';
 import { PeerPath } from './peer-path.js';
 import { type QuicheConfig, quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
-import { Waiter } from './waiter.js';
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
 

@@ -8,6 +8,7 @@ import {
   type SocketAddress,
   TransportError,
 } from '../transport.js';
+import { fileSync } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import { openDgramIo } from '../udp/dgram-io.js';
 import { Acceptor } from './acceptor.js';
@@ -16,7 +17,7 @@ import type { QuicConnection } from './connection.js';
 import type { ClosingDatagram, ConnectionHost } from './connection-host.js';
 import { connectionIdKey } from './connection-id.js';
 import { Dialler } from './dialler.js';
-import { DEFAULT_ADMISSION, fileSync, type QuicEndpointOptions } from './options.js';
+import { DEFAULT_ADMISSION, type QuicEndpointOptions } from './options.js';
 import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';

@@ -1,8 +1,8 @@
 import { type IncomingStream, type OpenOptions, TransportError, type Urgency } from '../transport.js';
+import { Waiter } from '../waiter.js';
 import { parseQuicheError } from './error-parsing.js';
 import { QuicStream, type StreamKind } from './stream.js';
 import type { StreamHost } from './stream-host.js';
-import { Waiter } from './waiter.js';
 
 const DEFAULT_URGENCY: Urgency = 3;
 /** Bit 0 of a stream ID says who opened it (1: the acceptor), bit 1 whether it is unidirectional (RFC 9000, 2.1). */
@@ -17,6 +17,8 @@ interface OpenRequest {
 /** The streams of one connection: those open, those that wait for credit, and those not handed up yet. */
 export class StreamTable {
   readonly #streams = new Map<number, QuicStream>();
+  /** Streams that ended by a reset or stop; few, because each costs credit. */
+  readonly #aborted = new Set<number>();
   readonly #openRequests: OpenRequest[] = [];
   #early: IncomingStream[] = [];
   #handler: ((stream: IncomingStream) => void) | undefined;
@@ -99,6 +101,7 @@ export class StreamTable {
 
   forget(stream: QuicStream): void {
     this.#streams.delete(stream.id);
+    if (stream.wasAborted) this.#aborted.add(stream.id);
   }
 
   failAll(error: TransportError): void {
@@ -123,7 +126,7 @@ export class StreamTable {
   #admit(id: number): void {
     const kind = (id & UNIDIRECTIONAL_BIT) === 0 ? 'bidi' : 'uni';
     // A stream that was over for us can become readable once more, by a late reset; it is not a new one.
-    if (this.host.quiche.streamFinished(id)) {
+    if (this.#aborted.has(id)) {
       this.#discard(id);
       return;
     }

@@ -1,9 +1,9 @@
 import { type BidiStream, TransportError, type Urgency } from '../transport.js';
+import { Waiter } from '../waiter.js';
 import { parseQuicheError } from './error-parsing.js';
 import { quiche as binding } from './quiche-binding.js';
 import { SendQueue } from './send-queue.js';
 import type { StreamHost } from './stream-host.js';
-import { Waiter } from './waiter.js';
 
 export type StreamKind = 'bidi' | 'uni';
 
@@ -53,6 +53,11 @@ export class QuicStream implements BidiStream {
   /** Bytes read so far; what the peer may have had in flight besides grows with it. */
   get readBytes(): number {
     return this.#readBytes;
+  }
+
+  /** Whether a direction ended by a reset or a stop. */
+  get wasAborted(): boolean {
+    return this.#sendError !== undefined || this.#receiveError !== undefined;
   }
 
   get hasPending(): boolean {

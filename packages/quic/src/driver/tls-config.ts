@@ -1,5 +1,5 @@
 import type { TlsCredentials } from '../transport.js';
-import type { TransportProfile } from './options.js';
+import type { TransportProfile } from '../transport-profile.js';
 import { MAX_PACKET_BYTES, type QuicheConfig, quiche } from './quiche-binding.js';
 
 /** The one signature algorithm: ECDSA over P-256. Anything else would have to be judged too. */

@@ -1,5 +1,4 @@
-import type { TransportProfile } from './options.js';
-import type { StreamKind } from './stream.js';
+import type { TransportProfile } from './transport-profile.js';
 
 /**
  * Resets and stops leak: quiche 0.18 never gives back the stream credit, nor the window that unread bytes took. So they
@@ -25,7 +24,7 @@ export class AbortCredit {
   }
 
   /** `unreadBytes`: how much of the connection's window may have been lost with the stream, at most. */
-  count(kind: StreamKind, unreadBytes: number): void {
+  count(kind: 'bidi' | 'uni', unreadBytes: number): void {
     if (kind === 'bidi') this.#bidi += 1;
     else this.#uni += 1;
     this.#unreadBytes += Math.min(unreadBytes, this.profile.maxStreamWindowBytes);
