@@ -4,7 +4,7 @@ import { type App, addCommand, addGroup, type CommandContext } from '../app.js';
 import { announceFailure, announceReady, isBackground, startInBackground } from '../background-daemon.js';
 import { loadDaemon } from '../daemon-entry.js';
 import { Failure } from '../failure.js';
-import { formatDuration } from '../render/quantity.js';
+import { formatDuration, formatUptime } from '../render/quantity.js';
 import { printable } from '../render/text.js';
 import { waitUntilProcessEnds } from '../wait-until-process-ends.js';
 
@@ -52,8 +52,10 @@ async function run({ output, json, signal }: CommandContext, options: ListenOpti
       signal,
       ...(options.listen === undefined ? {} : { listen: options.listen }),
       onReady(info) {
+        // In the background stdout is the log, which says so itself.
         if (json) output.printJson({ event: 'ready', ...info });
-        else output.print(`Ready: ${info.deviceId} listens on ${info.listen} (process ${info.pid}).`);
+        else if (!isBackground())
+          output.print(`Ready: ${info.deviceId} listens on ${info.listen} (process ${info.pid}).`);
         void announceReady(info);
       },
     });
@@ -133,7 +135,7 @@ function addStatus(group: Command, app: App): void {
       const { pid, listen, uptimeSeconds, version }: StatusReport = await call('status', {});
       if (json) return output.printJson({ running: true, pid, listen, uptimeSeconds, version });
       output.print(
-        `Running: process ${pid}, landropic ${version}, up ${formatDuration(uptimeSeconds * 1_000)}, ` +
+        `Running: process ${pid}, landropic ${version}, up ${formatUptime(uptimeSeconds)}, ` +
           `listening on ${listen}.`,
       );
     }),

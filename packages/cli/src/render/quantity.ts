@@ -24,6 +24,11 @@ export function formatDuration(durationMs: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
 }
 
+/** How long something has been running: whole seconds at least. */
+export function formatUptime(seconds: number): string {
+  return seconds < 60 ? `${Math.floor(seconds)} s` : formatDuration(seconds * 1_000);
+}
+
 export function formatRoundTrip(milliseconds: number): string {
   return `${milliseconds < 10 ? milliseconds.toFixed(2) : milliseconds.toFixed(0)} ms`;
 }

@@ -1,7 +1,7 @@
 import type { FolderStatus, StatusReport, TransferStatus } from '@landropic/daemon/local-api';
 import { deviceLines, shortId } from './devices.js';
 import type { Output } from './output.js';
-import { count, formatBytes, formatDuration } from './quantity.js';
+import { count, formatBytes, formatUptime } from './quantity.js';
 import { renderTable } from './table.js';
 import { printable } from './text.js';
 
@@ -14,7 +14,7 @@ export function statusLines(status: StatusReport, output: Output): string[] {
   const { device, uptimeSeconds, version, listen } = status;
   return [
     `${output.style('bold', printable(device.name))}  ${shortId(device.id)}  landropic ${version}, ` +
-      `up ${formatDuration(uptimeSeconds * 1_000)}, ${listen}`,
+      `up ${formatUptime(uptimeSeconds)}, ${listen}`,
     ...status.notices.map((notice) => output.style('yellow', `! ${printable(notice)}`)),
     '',
     ...section(
