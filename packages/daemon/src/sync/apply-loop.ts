@@ -199,6 +199,8 @@ export class ApplyLoop {
 
   private async applyBatch(): Promise<void> {
     const taken = this.takePaths();
+    // What arrives during the batch is for the next one.
+    const used = [...taken].filter((path) => this.fetched.has(path));
     const paths = [...taken].filter((path) => this.deps.locks.tryLock(path));
     const plan = planBatch(paths, {
       index: this.deps.index,
@@ -219,7 +221,7 @@ export class ApplyLoop {
         held.push(...this.take(plan.tasks, await this.deps.applier.apply(plan.tasks), context));
       if (held.length > 0) this.deps.onHeld(held.filter((path) => isSettled(this.deps.index.get(path))));
     } finally {
-      for (const path of taken) this.dropFetched(path);
+      for (const path of used) this.dropFetched(path);
       this.deps.locks.unlock([...paths, ...touched]);
       this.deps.fetch.resume();
     }

@@ -114,7 +114,7 @@ describe('IndexReceiver', () => {
       fc.property(fc.array(frame, { maxLength: 12 }), (frames) => {
         const receiver = new IndexReceiver({ folder, indexId, afterSequence: 0 });
         let last = 0;
-        for (const each of frames) {
+        for (const each of [start(0), ...frames]) {
           try {
             const { entries, endedAt } = receiver.handle(each);
             for (const got of entries) {

@@ -56,6 +56,11 @@ export class ChunkScheduler {
     return this.wanted.size;
   }
 
+  /** What the queue holds, with what was cancelled and not yet swept out of it. */
+  get queuedAtMost(): number {
+    return this.queue.lengthAtMost;
+  }
+
   /** Wants these. What is wanted already keeps its place, but everybody may be asked for it again. */
   want(chunks: readonly ChunkRef[]): void {
     const added: WantedChunk[] = [];
