@@ -13,7 +13,7 @@ const state = (folder: string): FolderState => ({
   label: folder,
   indexId: '1234567812345678' as IndexId,
   sequence: 3,
-  commitTag: '',
+  commitTag: '8765432187654321',
   holding: undefined,
 });
 

@@ -94,7 +94,7 @@ describe('IndexReceiver', () => {
         flush();
         expect(got).toEqual(sent);
       }),
-      { numRuns: 15 },
+      { numRuns: 5 },
     );
   });
 

@@ -34,7 +34,9 @@ const SWEEP_SLACK = 4_096;
  */
 export class ChunkScheduler {
   private readonly wanted = new Map<ContentHash, WantedChunk>();
-  private readonly queue = new ChunkQueue((chunk) => this.isQueued(chunk));
+  private readonly isQueued = (chunk: WantedChunk): boolean =>
+    !chunk.inFlight && this.wanted.get(chunk.hash) === chunk;
+  private readonly queue = new ChunkQueue(this.isQueued);
   private readonly peers = new Map<string, SupplyingPeer>();
   /** Chunks that a peer refused, for as long as they are wanted. */
   private readonly refused = new Set<WantedChunk>();
@@ -93,7 +95,7 @@ export class ChunkScheduler {
     for (const chunk of this.refused) {
       chunk.refusedBy?.delete(peer);
       this.exhausted.delete(chunk);
-      if (!chunk.inFlight) known.retries.add(chunk);
+      if (!chunk.inFlight) known.retry(chunk);
     }
   }
 
@@ -123,7 +125,7 @@ export class ChunkScheduler {
     const chunks: WantedChunk[] = [];
     let bytes = 0;
     while (chunks.length < Limits.chunksPerRequest) {
-      const retry = this.peekRetry(asked);
+      const retry = asked.peekRetry(this.isQueued);
       const chunk = retry ?? this.queue.peek();
       if (chunk === undefined) break;
       const sum = bytes + chunk.lengthBytes;
@@ -131,7 +133,7 @@ export class ChunkScheduler {
       if (asked.outstandingBytes + sum > this.maxOutstandingBytes && asked.outstandingBytes + bytes > 0)
         break;
       if (retry === undefined) this.queue.take();
-      else asked.retries.delete(retry);
+      else asked.dropRetry(retry);
       chunk.inFlight = true;
       chunks.push(chunk);
       bytes = sum;
@@ -179,28 +181,16 @@ export class ChunkScheduler {
     return given.map((chunk) => chunk.hash);
   }
 
-  private isQueued(chunk: WantedChunk): boolean {
-    return !chunk.inFlight && this.wanted.get(chunk.hash) === chunk;
-  }
-
   private canBeAsked(chunk: WantedChunk): boolean {
     for (const peer of this.peers.keys()) if (!chunk.refusedBy?.has(peer)) return true;
     return false;
-  }
-
-  private peekRetry(peer: SupplyingPeer): WantedChunk | undefined {
-    for (const chunk of peer.retries) {
-      if (this.isQueued(chunk)) return chunk;
-      peer.retries.delete(chunk);
-    }
-    return undefined;
   }
 
   private queueRefused(chunk: WantedChunk): void {
     let queued = false;
     for (const [name, peer] of this.peers) {
       if (chunk.refusedBy?.has(name)) continue;
-      peer.retries.add(chunk);
+      peer.retry(chunk);
       queued = true;
     }
     if (!queued) this.exhausted.add(chunk);
@@ -217,6 +207,6 @@ export class ChunkScheduler {
     this.wanted.delete(chunk.hash);
     if (!this.refused.delete(chunk)) return;
     this.exhausted.delete(chunk);
-    for (const peer of this.peers.values()) peer.retries.delete(chunk);
+    for (const peer of this.peers.values()) peer.dropRetry(chunk);
   }
 }

@@ -7,14 +7,40 @@ interface Request {
 
 /** What one connected peer was asked for, and what is to be asked of it because others did not have it. */
 export class SupplyingPeer {
-  /** Chunks that somebody refused, in the order in which they are to be asked of this peer. */
-  readonly retries = new Set<WantedChunk>();
+  /** Chunks that somebody refused, in the order in which they are to be asked of this peer, and which of them count. */
+  private retries: WantedChunk[] = [];
+  private nextRetry = 0;
+  private readonly retried = new Set<WantedChunk>();
   private readonly requests = new Map<number, Request>();
   private outstanding = 0;
 
   /** Bytes asked for and not answered yet. */
   get outstandingBytes(): number {
     return this.outstanding;
+  }
+
+  /** This peer is to be asked for a chunk that another refused. */
+  retry(chunk: WantedChunk): void {
+    if (this.retried.has(chunk)) return;
+    this.retried.add(chunk);
+    this.retries.push(chunk);
+  }
+
+  dropRetry(chunk: WantedChunk): void {
+    this.retried.delete(chunk);
+  }
+
+  /** The oldest retry for which this holds; those for which it does not are dropped. */
+  peekRetry(isDue: (chunk: WantedChunk) => boolean): WantedChunk | undefined {
+    for (; this.nextRetry < this.retries.length; this.nextRetry++) {
+      const chunk = this.retries[this.nextRetry];
+      if (chunk === undefined || !this.retried.has(chunk)) continue;
+      if (isDue(chunk)) return chunk;
+      this.retried.delete(chunk);
+    }
+    this.retries = [];
+    this.nextRetry = 0;
+    return undefined;
   }
 
   asked(requestId: number, chunks: readonly WantedChunk[]): void {
