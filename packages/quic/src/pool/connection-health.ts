@@ -65,7 +65,7 @@ export class ConnectionHealth {
 
   /** An answer came. One that nobody asked for counts for nothing. */
   answered(nonce: number): void {
-    if (nonce < 1 || nonce > this.lastNonce) return;
+    if (!(nonce >= 1 && nonce <= this.lastNonce)) return;
     this.missesInRow = 0;
     if (nonce === this.lastNonce) this.waitsUntilMs = undefined;
   }
