@@ -4,8 +4,8 @@ import type { ContentHash } from '../model/identifiers.js';
 /** A chunk that is wanted, from the first `want` until it is there, cancelled, or given up. */
 export interface WantedChunk extends ChunkRef {
   readonly hash: ContentHash;
-  /** Asked for, and not answered yet. */
-  inFlight: boolean;
+  /** `gone`: received, cancelled, or given up; it may still stand in a queue, and is passed over there. */
+  state: 'queued' | 'in-flight' | 'gone';
   /** Nobody wants it any more, but it is in flight. */
   cancelled: boolean;
   /** Peers that did not have it, or gave wrong bytes, since it was wanted or since they came up. */
@@ -22,6 +22,10 @@ const TURN_BYTES = 256 * 1024;
 /** Stands where a group was, so that its chunks are not kept. */
 const EMPTY_GROUP: Group = { chunks: [], next: 0 };
 
+export function isQueued(chunk: WantedChunk): boolean {
+  return chunk.state === 'queued';
+}
+
 /**
  * Chunks in the order in which they are to be asked for: those given back first, then the groups in turn, a quarter of a
  * MiB from each, so that no small file waits for the end of a huge one. What stopped being queued in the meantime is
@@ -34,8 +38,6 @@ export class ChunkQueue {
   private turnBytes = 0;
 
   private remaining = 0;
-
-  constructor(private readonly isQueued: (chunk: WantedChunk) => boolean) {}
 
   /** Chunks not yet passed, whether they still count or not. */
   get lengthAtMost(): number {
@@ -84,7 +86,7 @@ export class ChunkQueue {
   /** Drops what is not queued any more. */
   sweep(): void {
     const keep = ({ chunks, next }: Group): Group => ({
-      chunks: chunks.slice(next).filter(this.isQueued),
+      chunks: chunks.slice(next).filter(isQueued),
       next: 0,
     });
     this.returned = keep(this.returned);
@@ -106,7 +108,7 @@ export class ChunkQueue {
   private headOf(group: Group): WantedChunk | undefined {
     for (; group.next < group.chunks.length; group.next++) {
       const chunk = group.chunks[group.next];
-      if (chunk !== undefined && this.isQueued(chunk)) return chunk;
+      if (chunk !== undefined && isQueued(chunk)) return chunk;
       this.remaining--;
     }
     return undefined;

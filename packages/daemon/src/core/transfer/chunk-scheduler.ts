@@ -1,7 +1,7 @@
 import type { ChunkRef } from '../model/file-entry.js';
 import type { ContentHash } from '../model/identifiers.js';
 import { Limits } from '../wire/limits.js';
-import { ChunkQueue, type WantedChunk } from './chunk-queue.js';
+import { ChunkQueue, isQueued, type WantedChunk } from './chunk-queue.js';
 import { SupplyingPeer } from './supplying-peer.js';
 
 export interface ChunkSchedulerOptions {
@@ -34,9 +34,7 @@ const SWEEP_SLACK = 4_096;
  */
 export class ChunkScheduler {
   private readonly wanted = new Map<ContentHash, WantedChunk>();
-  private readonly isQueued = (chunk: WantedChunk): boolean =>
-    !chunk.inFlight && this.wanted.get(chunk.hash) === chunk;
-  private readonly queue = new ChunkQueue(this.isQueued);
+  private readonly queue = new ChunkQueue();
   private readonly peers = new Map<string, SupplyingPeer>();
   /** Chunks that a peer refused, for as long as they are wanted. */
   private readonly refused = new Set<WantedChunk>();
@@ -73,7 +71,13 @@ export class ChunkScheduler {
         this.forgive(known);
         continue;
       }
-      const chunk = { hash, lengthBytes, inFlight: false, cancelled: false, refusedBy: undefined };
+      const chunk: WantedChunk = {
+        hash,
+        lengthBytes,
+        state: 'queued',
+        cancelled: false,
+        refusedBy: undefined,
+      };
       this.wanted.set(hash, chunk);
       added.push(chunk);
     }
@@ -83,7 +87,7 @@ export class ChunkScheduler {
   cancel(hash: ContentHash): void {
     const chunk = this.wanted.get(hash);
     if (chunk === undefined) return;
-    if (chunk.inFlight) chunk.cancelled = true;
+    if (chunk.state === 'in-flight') chunk.cancelled = true;
     else this.drop(chunk);
     if (this.queue.lengthAtMost > this.wanted.size + SWEEP_SLACK) this.queue.sweep();
   }
@@ -95,7 +99,7 @@ export class ChunkScheduler {
     for (const chunk of this.refused) {
       chunk.refusedBy?.delete(peer);
       this.exhausted.delete(chunk);
-      if (!chunk.inFlight) known.retry(chunk);
+      if (isQueued(chunk)) known.retry(chunk);
     }
   }
 
@@ -106,14 +110,14 @@ export class ChunkScheduler {
     this.peers.delete(peer);
     const unrefused: WantedChunk[] = [];
     for (const chunk of lost.unanswered()) {
-      chunk.inFlight = false;
+      chunk.state = 'queued';
       if (chunk.cancelled) this.drop(chunk);
       else if (!this.refused.has(chunk)) unrefused.push(chunk);
       else this.queueRefused(chunk);
     }
     this.queue.giveBack(unrefused);
     for (const chunk of this.refused) {
-      if (!chunk.inFlight && !this.canBeAsked(chunk)) this.exhausted.add(chunk);
+      if (isQueued(chunk) && !this.canBeAsked(chunk)) this.exhausted.add(chunk);
     }
     return lost.outstandingBytes;
   }
@@ -125,7 +129,7 @@ export class ChunkScheduler {
     const chunks: WantedChunk[] = [];
     let bytes = 0;
     while (chunks.length < Limits.chunksPerRequest) {
-      const retry = asked.peekRetry(this.isQueued);
+      const retry = asked.peekRetry();
       const chunk = retry ?? this.queue.peek();
       if (chunk === undefined) break;
       const sum = bytes + chunk.lengthBytes;
@@ -134,14 +138,14 @@ export class ChunkScheduler {
         break;
       if (retry === undefined) this.queue.take();
       else asked.dropRetry(retry);
-      chunk.inFlight = true;
+      chunk.state = 'in-flight';
       chunks.push(chunk);
       bytes = sum;
     }
     if (chunks.length === 0) return undefined;
     const requestId = ++this.lastRequestId;
     asked.asked(requestId, chunks);
-    return { requestId, chunks: chunks.map(({ hash, lengthBytes }) => ({ hash, lengthBytes })) };
+    return { requestId, chunks };
   }
 
   /** It came, and is right: it is not wanted any more. */
@@ -154,7 +158,7 @@ export class ChunkScheduler {
   missing(peer: string, requestId: number, index: number): void {
     const chunk = this.peers.get(peer)?.answered(requestId, index);
     if (chunk === undefined) return;
-    chunk.inFlight = false;
+    chunk.state = 'queued';
     if (chunk.cancelled) {
       this.drop(chunk);
       return;
@@ -200,10 +204,11 @@ export class ChunkScheduler {
     if (!this.refused.has(chunk)) return;
     chunk.refusedBy = undefined;
     this.exhausted.delete(chunk);
-    if (!chunk.inFlight) this.queueRefused(chunk);
+    if (isQueued(chunk)) this.queueRefused(chunk);
   }
 
   private drop(chunk: WantedChunk): void {
+    chunk.state = 'gone';
     this.wanted.delete(chunk.hash);
     if (!this.refused.delete(chunk)) return;
     this.exhausted.delete(chunk);

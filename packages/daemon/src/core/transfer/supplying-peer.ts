@@ -1,4 +1,4 @@
-import type { WantedChunk } from './chunk-queue.js';
+import { isQueued, type WantedChunk } from './chunk-queue.js';
 
 interface Request {
   readonly chunks: (WantedChunk | undefined)[];
@@ -30,12 +30,12 @@ export class SupplyingPeer {
     this.retried.delete(chunk);
   }
 
-  /** The oldest retry for which this holds; those for which it does not are dropped. */
-  peekRetry(isDue: (chunk: WantedChunk) => boolean): WantedChunk | undefined {
+  /** The oldest retry that is queued; what is not is passed over for good. */
+  peekRetry(): WantedChunk | undefined {
     for (; this.nextRetry < this.retries.length; this.nextRetry++) {
       const chunk = this.retries[this.nextRetry];
       if (chunk === undefined || !this.retried.has(chunk)) continue;
-      if (isDue(chunk)) return chunk;
+      if (isQueued(chunk)) return chunk;
       this.retried.delete(chunk);
     }
     this.retries = [];
