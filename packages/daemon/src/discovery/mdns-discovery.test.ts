@@ -178,8 +178,12 @@ describe.skipIf(!IN_NAMESPACE)('discovery in a network of its own', () => {
       await new Promise((resolve) => attacker.send(cut, MDNS_PORT, GROUP, resolve));
     }
     const again = find(laptop.discovery, ({ addresses }) => addresses[0]?.port === 4009);
+    laptop.discovery.onDeviceFound(() => {
+      throw new Error('one that is told stumbles, inside of the event of the socket');
+    });
     desk.discovery.setAnnouncement({ deviceId: DESK, port: 4009 });
     await again;
+    await expect.poll(() => laptop.log).toContain('discovery met with a problem');
     expect(laptop.discovery.nearby().length).toBeLessThanOrEqual(2);
   });
 
