@@ -3,8 +3,10 @@ import type { DeviceKey } from '../model/identifiers.js';
 import { isBelow, parentOf, type RelativePath } from '../model/relative-path.js';
 import type { Held, IndexRow } from '../ports/content-index.js';
 import { authorMetadata, authorVersion } from '../reconcile/author-version.js';
+import { originalOfConflict } from '../reconcile/conflict-name.js';
 import { findMoves, type Move, type PlannedPath } from '../reconcile/find-moves.js';
 import { mergeRemote } from '../reconcile/merge-remote.js';
+import { isNeedlessCopy } from '../reconcile/needless-copy.js';
 import { orderPlans } from '../reconcile/order-plans.js';
 import { isImplicitDirectory, type PathPlan, planPath } from '../reconcile/plan-path.js';
 import { asPath, fakeBlake3, heldOf, incarnationOf, rowOf } from './entries.js';
@@ -133,7 +135,18 @@ export class Replica {
     if (merged.verdict === 'implausible') throw new Error(`implausible: ${merged.problem.text}`);
     if (merged.entry === row?.known) return false;
     this.put(entry.path, merged.entry, row?.held);
+    this.dropNeedlessCopies(merged.entry);
     return true;
+  }
+
+  private dropNeedlessCopies(winner: FileEntry): void {
+    for (const { path, known, held } of [...this.rows.values()]) {
+      const isCopy = originalOfConflict(path) === winner.path && known?.version.replaced.length === 0;
+      const isUnmodified = held !== undefined && known?.version.vector === held.version.vector;
+      if (isCopy && isUnmodified && isNeedlessCopy(known.version, winner.version)) {
+        this.author(path, { type: 'deleted' });
+      }
+    }
   }
 
   private plans(): { row: IndexRow; plan: PathPlan }[] {
