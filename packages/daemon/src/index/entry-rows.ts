@@ -8,6 +8,7 @@ import type { DeviceRows } from './device-rows.js';
 import { addCounts, countsOfFacts, NO_COUNTS, subtractCounts } from './index-counts.js';
 import { IndexError } from './index-error.js';
 import { knownBytesOf } from './row-body.js';
+import { RowCache } from './row-cache.js';
 import {
   decodeRow,
   hashBytes,
@@ -44,6 +45,8 @@ export interface EncodedEntry {
   readonly source: DeviceKey | undefined;
 }
 
+const CACHED_ROWS = 16_384;
+
 /** The rows of the index and the chunks of what they hold. Writes only inside a transaction of the caller. */
 export class EntryRows {
   readonly #chunks: ChunkRows;
@@ -51,6 +54,7 @@ export class EntryRows {
   readonly #database: Database;
   readonly #devices: DeviceRows;
   readonly #updates = new Map<number, Statement<unknown[]>>();
+  readonly #cache = new RowCache(CACHED_ROWS);
 
   constructor(database: Database, devices: DeviceRows) {
     this.#database = database;
@@ -60,8 +64,18 @@ export class EntryRows {
   }
 
   get(path: RelativePath): IndexRow | undefined {
+    const cached = this.#cache.get(path);
+    if (cached !== undefined) return cached;
     const stored = this.#sql.get.get(path);
-    return stored === undefined ? undefined : this.#decode(stored);
+    if (stored === undefined) return undefined;
+    const row = this.#decode(stored);
+    this.#cache.set(row);
+    return row;
+  }
+
+  /** What was written since the transaction began is not there any more. */
+  forget(): void {
+    this.#cache.clear();
   }
 
   heldChildren(directory: DirectoryPath): IndexRow[] {
@@ -153,11 +167,13 @@ export class EntryRows {
       if (old === undefined) {
         const id = this.#insert(row.path, columns, plain);
         this.#chunks.replace(id, undefined, facts.heldFile);
+        this.#cache.set(row);
         return countsOfFacts(facts);
       }
       const oldFile = this.#chunkedFileOf(old, row.path);
       this.#update(old, columns, plain);
       this.#chunks.replace(old.id, oldFile, facts.heldFile);
+      this.#cache.set(row);
       return subtractCounts(countsOfFacts(facts), countsOfStored(old));
     } catch (cause) {
       if (sqliteCode(cause) !== 'SQLITE_CONSTRAINT_UNIQUE') throw cause;
@@ -170,6 +186,7 @@ export class EntryRows {
     if (old === undefined) return NO_COUNTS;
     this.#chunks.replace(old.id, this.#chunkedFileOf(old, path), undefined);
     this.#sql.remove.run(old.id);
+    this.#cache.delete(path);
     return subtractCounts(NO_COUNTS, countsOfStored(old));
   }
 
@@ -185,7 +202,7 @@ export class EntryRows {
   }
 
   #decode(stored: StoredRow): IndexRow {
-    return decodeRow(stored, this.#devices);
+    return this.#cache.get(stored.path as RelativePath) ?? decodeRow(stored, this.#devices);
   }
 
   /** Only of files of more than one chunk are the chunks listed; only for them the old row is worth decoding. */

@@ -18,7 +18,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FolderId } from '../core/model/identifiers.js';
 import { IndexError } from './index-error.js';
-import { openContentIndex } from './open-content-index.js';
+import { openContentIndex, removeIndexFiles } from './open-content-index.js';
 import { migrateSchema } from './schema-migrations.js';
 import type { SqliteIndex } from './sqlite-index.js';
 
@@ -185,6 +185,16 @@ describe('opening a content index', () => {
     open();
     const kept = readdirSync(join(directory, 'index')).filter((name) => name.includes('.damaged-'));
     expect(kept).toEqual(['08', '09', '10'].map((second) => `photos.sqlite.damaged-20260102T0304${second}Z`));
+  });
+
+  it('goes with everything that lies beside it', () => {
+    open().close();
+    writeFileSync(file, 'no database, nor anything like it');
+    open(join(directory, 'index', 'other.sqlite')).close();
+    open().close();
+    removeIndexFiles(file);
+    expect(readdirSync(join(directory, 'index'))).toEqual(['other.sqlite']);
+    removeIndexFiles(file);
   });
 
   it('brings an older schema up to date step by step, each whole or not at all', () => {

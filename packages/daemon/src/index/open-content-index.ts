@@ -147,3 +147,12 @@ function dropOldest(file: string): void {
     for (const suffix of SIDE_FILES) rmSync(join(dirname(file), base + suffix), { force: true });
   }
 }
+
+/** Removes the index of a folder that is no longer shared, with everything that lies beside it. It must be closed. */
+export function removeIndexFiles(file: string): void {
+  for (const suffix of [...SIDE_FILES, '-suspect']) rmSync(`${file}${suffix}`, { force: true });
+  const prefix = `${basename(file)}.damaged-`;
+  for (const name of existsSync(dirname(file)) ? readdirSync(dirname(file)) : []) {
+    if (name.startsWith(prefix)) rmSync(join(dirname(file), name), { force: true });
+  }
+}

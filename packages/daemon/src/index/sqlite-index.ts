@@ -236,6 +236,7 @@ export class SqliteIndex implements ContentIndex {
     if (this.#database.inTransaction) this.#rollback.run();
     this.#state.rolledBack();
     this.#devices.reload();
+    this.#entries.forget();
   }
 
   #guard<T>(run: () => T): T {
