@@ -47,11 +47,6 @@ export function openContentIndex(options: OpenContentIndexOptions): SqliteIndex 
   }
 }
 
-/** Removes the index of a folder that is no longer shared. It must be closed. */
-export function removeIndexFiles(file: string): void {
-  for (const suffix of [...SIDE_FILES, '-suspect']) rmSync(`${file}${suffix}`, { force: true });
-}
-
 /** Why an index can only be made anew. */
 class DamagedIndex extends Error {
   override readonly name = 'DamagedIndex';
