@@ -13,6 +13,7 @@ import type { DeviceKey } from './core/model/identifiers.js';
 import { ALPN, CloseCode, PAIRING_ALPN } from './core/wire/frame-types.js';
 import { toHex } from './core/wire/hex.js';
 import type { Discovery } from './discovery/discovery.js';
+import { AddressWatch } from './discovery/network-addresses.js';
 import { createArea } from './folder/posix-disk/posix-folder-disk.js';
 import { type DaemonParts, PairingEvents } from './handlers/daemon-parts.js';
 import { createHandlers } from './handlers/handlers.js';
@@ -112,11 +113,17 @@ export class Daemon {
       pairing,
       pairingEvents: this.pairingEvents,
       refreshPairing: () => this.refreshPairing(endpoint),
-      notices: () => [...this.wrongProofs].map((from) => `Wrong pairing proofs came from ${from}.`),
+      notices: () => this.notices(),
       requestStop: this.deps.requestStop,
     };
     const api = await startLocalApi({ socketPath: this.deps.home.socketPath, handlers: createHandlers(parts), log: this.deps.log });
     this.startParts(endpoint, orchestrator, folders, pairing, api);
+  }
+
+  private notices(): readonly string[] {
+    const discovery = this.deps.discovery.problem();
+    const wrong = [...this.wrongProofs].map((from) => `Wrong pairing proofs came from ${from}.`);
+    return discovery === undefined ? wrong : [...wrong, discovery];
   }
 
   private startParts(endpoint: Endpoint, orchestrator: Orchestrator, folders: SharedFolderSet, pairing: PairingService, api: LocalApi): void {
@@ -126,18 +133,21 @@ export class Daemon {
     this.refreshPairing(endpoint);
     folders.start();
     orchestrator.start();
-    discovery.start(
-      { deviceId: this.deps.identity.deviceId, port: endpoint.localAddress.port },
-      {
-        found: (device, addresses) => orchestrator.found(device as DeviceKey, addresses),
-        addressesChanged: () => orchestrator.networkChanged(),
-      },
-    );
+    discovery.onDeviceFound(({ deviceId, addresses }) => orchestrator.found(deviceId, addresses));
+    discovery.setAnnouncement({ deviceId: this.ownDevice, port: endpoint.localAddress.port });
+    discovery.start();
+    const addresses = new AddressWatch({ clock });
+    addresses.onAddressesChanged(() => {
+      discovery.refresh();
+      orchestrator.networkChanged();
+    });
+    addresses.start();
     // Stopped in reverse: nobody new comes in, sessions say goodbye, then folders finish what they are writing.
     this.stops.push(
       () => folders.stop(),
       () => orchestrator.stop(),
       () => pairing.stop(),
+      () => addresses.stop(),
       () => discovery.stop(),
       () => api.stop(),
     );

@@ -1,5 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { loadDeviceIdentity, loadOrCreateDeviceIdentity, parseDeviceId } from '@landropic/crypto';
 import { type SocketAddress, TransportError } from '@landropic/quic';
+import { systemClock } from './assembly/system-clock.js';
 import { type Home, locateHome, prepareHome } from './config/home.js';
 import { InstanceLock } from './config/instance-lock.js';
 import { parseListenAddress } from './config/setting-definitions.js';
@@ -9,9 +12,9 @@ import type { DeviceKey } from './core/model/identifiers.js';
 import { Daemon } from './daemon.js';
 import { DaemonError } from './daemon-error.js';
 import { NoDiscovery } from './discovery/discovery.js';
+import { MdnsDiscovery } from './discovery/mdns-discovery.js';
 import { createLogger } from './observability/logger.js';
 import { PairedDevices } from './trust/paired-devices.js';
-import { existsSync } from 'node:fs';
 
 export interface RunDaemonOptions {
   /** Default: `LANDROPIC_HOME`, else the platform's data directory. */
@@ -55,7 +58,7 @@ async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
   const { log } = logger;
   settings.onChange(() => logger.setLevel(settings.value('log.level')));
   const withDiscovery = (options.discovery ?? true) && settings.value('discovery');
-  const discovery = withDiscovery ? new NoDiscovery() : new NoDiscovery();
+  const discovery = withDiscovery ? new MdnsDiscovery({ clock: systemClock, randomBytes, log, parseDeviceId: parseKey }) : new NoDiscovery();
   const stopping = new AbortController();
   const requestStop = () => stopping.abort();
   const daemon = new Daemon({ home, identity, settings, devices, sharedFolders, discovery, log, requestStop }, { listen: listenAddress(options, settings) });

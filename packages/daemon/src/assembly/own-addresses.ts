@@ -1,24 +1,19 @@
 import { isIPv6 } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { SocketAddress } from '@landropic/quic';
+import { reachableAddresses } from '../discovery/network-addresses.js';
 
 const MAX_ADDRESSES = 8;
+const ANY_IPV4 = '0.0.0.0';
+const ANY_IPV6 = '::';
 
-/** Where others on the network can reach an endpoint that listens there: IP literals, those most likely to work first. */
-export function reachableAddresses(listening: SocketAddress): readonly SocketAddress[] {
+/** Where others can reach an endpoint that listens there: IP literals, those most likely to work first. */
+export function invitableAddresses(listening: SocketAddress): readonly SocketAddress[] {
   const { host, port } = listening;
-  if (host !== '0.0.0.0' && host !== '::') return [{ host, port }];
-  const outside: string[] = [];
-  const inside: string[] = [];
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address, internal } of addresses ?? []) {
-      // A link-local address means something only together with an interface of the other machine.
-      if (address.startsWith('fe80:') || (host === '0.0.0.0' && isIPv6(address))) continue;
-      (internal ? inside : outside).push(address);
-    }
-  }
-  const ordered = [...outside.filter((a) => !isIPv6(a)), ...outside.filter(isIPv6), ...inside];
-  return ordered.slice(0, MAX_ADDRESSES).map((address) => ({ host: address, port }));
+  if (host !== ANY_IPV4 && host !== ANY_IPV6) return [{ host, port }];
+  const outside = reachableAddresses().filter((address) => host === ANY_IPV6 || !isIPv6(address));
+  // A machine without a network still pairs with another daemon of its own.
+  const addresses = outside.length > 0 ? outside : ['127.0.0.1'];
+  return addresses.slice(0, MAX_ADDRESSES).map((address) => ({ host: address, port }));
 }
 
 export function formatAddress({ host, port }: SocketAddress): string {

@@ -1,5 +1,5 @@
 import { decodeTicket, encodeTicket, parseDeviceId, proofsEqual, redeemProof, ticketId as ticketIdOf } from '@landropic/crypto';
-import { formatAddress, reachableAddresses } from '../assembly/own-addresses.js';
+import { formatAddress, invitableAddresses } from '../assembly/own-addresses.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import { toHex } from '../core/wire/hex.js';
 import { ApiError, type ApiErrorCode } from '../local-api/schema.js';
@@ -19,7 +19,7 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
       const issued = tickets.issue(ttlMs === undefined ? {} : { ttlMs });
       parts.refreshPairing();
       const expiresAtMs = clock.nowMs() + issued.ttlMs;
-      const addresses = reachableAddresses(endpoint.localAddress);
+      const addresses = invitableAddresses(endpoint.localAddress);
       const ticket = encodeTicket({ version: 1, inviter: identity.deviceId, addresses, secret: issued.secret, expiresAtMs });
       const ticketId = toHex(issued.id);
       return { ticket, ticketId, expiresAt: new Date(expiresAtMs).toISOString(), addresses: addresses.map(formatAddress) };

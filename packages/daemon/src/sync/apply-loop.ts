@@ -72,6 +72,11 @@ export class ApplyLoop {
     );
   }
 
+  /** True while paths are being changed by the applier, or are about to be. */
+  get isApplying(): boolean {
+    return this.running !== undefined || this.fetched.size > 0 || this.deps.fetch.active > 0;
+  }
+
   /** True while too much waits in memory to be written: no more is to be asked for. */
   get isBehind(): boolean {
     return this.fetchedBytes > 2 * BATCH_BYTES;

@@ -53,6 +53,9 @@ export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
 /** What was hashed too soon is hashed again after this much quiet. */
 const RACY_RECHECK_MS = 2_500;
 const RACY_BATCH = 500;
+/** How long a directory that the applier changes too may wait to be looked at. */
+const DEFER_MS = 1_500;
+const MAX_DEFERRED_HINTS = 20_000;
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
 const RECONSIDER_MS = 30_000;
@@ -67,6 +70,7 @@ export class FolderRunner implements LinkedFolder {
   private readonly applying: ApplyLoop;
   private readonly links = new Map<DeviceKey, FolderLink>();
   private readonly stopping = new AbortController();
+  private readonly deferredHints = new Set<DirectoryPath>();
   private scanQueue: Promise<unknown> = Promise.resolve();
   private scanning = 0;
   private rootProblem: Problem | undefined;
@@ -262,7 +266,7 @@ export class FolderRunner implements LinkedFolder {
       this.hints.hintEverything();
     };
     try {
-      await this.deps.watcher.start((directory) => this.hints.hint(directory), onFailure);
+      await this.deps.watcher.start((directory) => this.watched(directory), onFailure);
     } catch (error) {
       onFailure({
         path: '',
@@ -270,6 +274,23 @@ export class FolderRunner implements LinkedFolder {
         text: `Changes are found by looking, every so often, not at once (${String(error)}).`,
       });
     }
+  }
+
+  /** While the applier is at work, most hints are about its own doing: their directories are looked at after it. */
+  private watched(directory: DirectoryPath): void {
+    if (!this.applying.isApplying) {
+      this.hints.hint(directory);
+      return;
+    }
+    if (this.deferredHints.size < MAX_DEFERRED_HINTS) this.deferredHints.add(directory);
+    else this.hints.hintEverything();
+    this.once('deferred', DEFER_MS, () => this.hintDeferred());
+  }
+
+  private hintDeferred(): void {
+    const directories = [...this.deferredHints];
+    this.deferredHints.clear();
+    for (const directory of directories) this.hints.hint(directory);
   }
 
   private async followHints(): Promise<void> {
