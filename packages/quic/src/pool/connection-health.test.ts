@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConnectionHealth } from './connection-health.js';
 
@@ -53,5 +54,23 @@ describe('ConnectionHealth', () => {
     const health = new ConnectionHealth(0);
     expect(health.tick(3_600_000)).toEqual({ do: 'ping', nonce: 1 });
     expect(health.nextTickMs).toBe(3_610_000);
+  });
+
+  it('gives up exactly on three misses in a row, when ticked at the times that it names', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 20 }), (answers) => {
+        const health = new ConnectionHealth(0);
+        let missesInRow = 0;
+        for (const isAnswered of answers) {
+          let action = health.tick(health.nextTickMs ?? 0);
+          while (action === undefined && health.nextTickMs !== undefined)
+            action = health.tick(health.nextTickMs);
+          expect(action?.do).toBe(missesInRow === 3 ? 'replace' : 'ping');
+          if (action?.do !== 'ping') return;
+          if (isAnswered) health.answered(action.nonce);
+          missesInRow = isAnswered ? 0 : missesInRow + 1;
+        }
+      }),
+    );
   });
 });

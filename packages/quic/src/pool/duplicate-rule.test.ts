@@ -2,63 +2,93 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decidePrimary, type PrimaryCandidate } from './duplicate-rule.js';
 
-const [SMALL, LARGE] = ['AAAA', 'BBBB'];
+const SMALL = 'AAAA';
+const LARGE = 'BBBB';
 
-function candidate(dialledByUs: boolean, bootId: string | undefined, opened?: number): PrimaryCandidate {
-  return opened === undefined ? { dialledByUs, bootId } : { dialledByUs, bootId, opened };
-}
+const ours = (opened: number, bootId: string | undefined = 'boot'): PrimaryCandidate => ({
+  dialledByUs: true,
+  bootId,
+  opened,
+});
+const theirs = (opened: number, bootId: string | undefined = 'boot'): PrimaryCandidate => ({
+  dialledByUs: false,
+  bootId,
+  opened,
+});
+const unfinished = (of: PrimaryCandidate): PrimaryCandidate => ({ ...of, bootId: undefined });
 
 describe('decidePrimary', () => {
-  it('takes the first', () => {
-    expect(decidePrimary(undefined, candidate(true, 'b1'), SMALL, LARGE)).toBe('replace');
+  it.each([
+    ['the first connection', undefined, ours(1), SMALL, LARGE, 'replace'],
+    ['a newer one of the same dialler', theirs(1), theirs(2), SMALL, LARGE, 'replace'],
+    ['an older one of the same dialler', ours(2), ours(1), SMALL, LARGE, 'keep-current'],
+    ['one dialled by the smaller ID, which is ours', theirs(1), ours(2), SMALL, LARGE, 'replace'],
+    ['one dialled by the smaller ID, which is theirs', ours(2), theirs(1), LARGE, SMALL, 'replace'],
+    ['one dialled by the larger ID, which is ours', theirs(1), ours(2), LARGE, SMALL, 'keep-current'],
+    ['one dialled by the larger ID, which is theirs', ours(1), theirs(2), SMALL, LARGE, 'keep-current'],
+    ['a new run of the other program', ours(1, 'old'), theirs(2, 'new'), SMALL, LARGE, 'replace'],
+    ['one in its handshake', ours(1), unfinished(ours(2)), SMALL, LARGE, 'hold'],
+    ['one while a better one is in its handshake', unfinished(ours(1)), theirs(2), SMALL, LARGE, 'hold'],
+    ['one while a worse one is in its handshake', unfinished(theirs(1)), ours(2), SMALL, LARGE, 'replace'],
+  ] as const)('for %s', (_, current, candidate, ownId, peerId, decision) => {
+    expect(decidePrimary(current, candidate, ownId, peerId)).toBe(decision);
   });
 
-  it('lets another run of the peer replace whatever is held, in either direction', () => {
-    for (const held of [true, false]) {
-      for (const fresh of [true, false]) {
-        expect(decidePrimary(candidate(held, 'b1'), candidate(fresh, 'b2'), SMALL, LARGE)).toBe('replace');
+  it('lets another run of the other program replace whatever is held, in either direction', () => {
+    for (const held of [ours(2, 'old'), theirs(2, 'old')]) {
+      for (const fresh of [ours(1, 'new'), theirs(1, 'new')]) {
+        expect(decidePrimary(held, fresh, SMALL, LARGE)).toBe('replace');
+        expect(decidePrimary(held, fresh, LARGE, SMALL)).toBe('replace');
       }
     }
   });
 
-  it('lets the newer of two from the same dialler stay', () => {
-    expect(decidePrimary(candidate(true, 'b', 1), candidate(true, 'b', 2), SMALL, LARGE)).toBe('replace');
-    expect(decidePrimary(candidate(false, 'b', 2), candidate(false, 'b', 1), SMALL, LARGE)).toBe(
-      'keep-current',
-    );
+  it('takes the candidate for the newer one when nobody counted', () => {
+    const first = { dialledByUs: true, bootId: 'boot' };
+    expect(decidePrimary(first, { ...first }, SMALL, LARGE)).toBe('replace');
   });
 
-  it('keeps, of two in opposite directions, the one dialled by the smaller ID', () => {
-    expect(decidePrimary(candidate(true, 'b'), candidate(false, 'b'), SMALL, LARGE)).toBe('keep-current');
-    expect(decidePrimary(candidate(true, 'b'), candidate(false, 'b'), LARGE, SMALL)).toBe('replace');
-  });
-
-  it('lets nothing in its handshake replace anything', () => {
-    expect(decidePrimary(candidate(false, 'b'), candidate(true, undefined), SMALL, LARGE)).toBe('hold');
-  });
-
-  it('leaves both sides with the same connection, in whatever order either learns of them', () => {
-    // Each connection: who dialled it, and the order in which the two were opened.
-    const connection = fc.record({ dialledBySmall: fc.boolean() });
-    fc.assert(
-      fc.property(connection, connection, fc.boolean(), fc.boolean(), (x, y, swapSmall, swapLarge) => {
-        const both = [
-          { ...x, name: 'x', opened: 1 },
-          { ...y, name: 'y', opened: 2 },
-        ];
-        const survivors = [
-          { own: SMALL, peer: LARGE, swap: swapSmall },
-          { own: LARGE, peer: SMALL, swap: swapLarge },
-        ].map(({ own, peer, swap }) => {
-          const [first, second] = swap ? [both[1], both[0]] : both;
-          if (first === undefined || second === undefined) throw new Error('two connections');
-          const seen = (of: { dialledBySmall: boolean; opened: number }) =>
-            candidate(of.dialledBySmall === (own === SMALL), 'boot', of.opened);
-          const verdict = decidePrimary(seen(first), seen(second), own, peer);
-          return verdict === 'replace' ? second.name : first.name;
-        });
-        expect(survivors[0]).toBe(survivors[1]);
+  it('leaves both sides with the same connection, in whatever order either learned of them', () => {
+    interface Dialled {
+      readonly by: 'small' | 'large';
+      readonly opened: number;
+    }
+    const connections = fc
+      .array(fc.constantFrom('small' as const, 'large' as const), { minLength: 1, maxLength: 6 })
+      .map((diallers) => diallers.map((by, opened): Dialled => ({ by, opened })));
+    const orders = connections.chain((all) =>
+      fc.record({
+        small: fc.shuffledSubarray(all, { minLength: all.length }),
+        large: fc.shuffledSubarray(all, { minLength: all.length }),
       }),
     );
+    const survivorAt = (side: 'small' | 'large', order: readonly Dialled[]): Dialled | undefined => {
+      const [ownId, peerId] = side === 'small' ? [SMALL, LARGE] : [LARGE, SMALL];
+      const asSeen = ({ by, opened }: Dialled) => ({ dialledByUs: by === side, bootId: 'boot', opened });
+      let current: Dialled | undefined;
+      for (const candidate of order) {
+        const decision = decidePrimary(current && asSeen(current), asSeen(candidate), ownId, peerId);
+        expect(decision).not.toBe('hold');
+        if (decision === 'replace') current = candidate;
+      }
+      return current;
+    };
+    fc.assert(
+      fc.property(orders, ({ small, large }) => {
+        expect(survivorAt('small', small)).toBe(survivorAt('large', large));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('holds on no more than one side, so that the two do not wait for each other', () => {
+    for (const [ownId, peerId] of [
+      [SMALL, LARGE],
+      [LARGE, SMALL],
+    ] as const) {
+      const whileOursIsUnfinished = decidePrimary(unfinished(ours(1)), theirs(2), ownId, peerId);
+      const whileTheirsIsUnfinished = decidePrimary(unfinished(theirs(1)), ours(2), ownId, peerId);
+      expect([whileOursIsUnfinished, whileTheirsIsUnfinished].sort()).toEqual(['hold', 'replace']);
+    }
   });
 });
