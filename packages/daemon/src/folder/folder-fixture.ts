@@ -41,8 +41,11 @@ export interface TestFolder {
   remove(): Promise<void>;
 }
 
-export function makeTestFolder(options: Omit<FolderDiskOptions, 'rootPath'> = { threads: 0 }): TestFolder {
-  const root = makeTestDirectory();
+export function makeTestFolder(
+  options: Omit<FolderDiskOptions, 'rootPath'> = { threads: 0 },
+  inDirectory?: string,
+): TestFolder {
+  const root = makeTestDirectory(inDirectory);
   createArea(root);
   const disk = createFolderDisk({ rootPath: root, ...options });
   return {
@@ -75,8 +78,8 @@ export function alterDisk(disk: FolderDisk, altered: Partial<FolderDisk>): Folde
   });
 }
 
-export function makeTestDirectory(): string {
-  return realpathSync(mkdtempSync(join(tmpdir(), 'landropic-folder-')));
+export function makeTestDirectory(inDirectory = tmpdir()): string {
+  return realpathSync(mkdtempSync(join(inDirectory, 'landropic-folder-')));
 }
 
 export function contentOf(bytes: string | Uint8Array): Content & { type: 'file' } {

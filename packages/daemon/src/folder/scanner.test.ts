@@ -100,7 +100,7 @@ describe('a scan of everything', () => {
     for (const path of order.filter((path) => depthOf(path) > 1)) {
       expect(order.indexOf(parentOf(path) as RelativePath)).toBeLessThan(order.indexOf(path));
     }
-    expect(first.listed.sort()).toEqual(['', 'a', 'a/b', 'empty']);
+    expect([...first.listed].sort()).toEqual(['', 'a', 'a/b', 'empty']);
     await settle();
     expect(await scan()).toMatchObject({ differences: [], problems: [] });
   });
@@ -282,7 +282,7 @@ describe('a scan of some directories', () => {
     folder.write('b/file', 'changed');
     const found = await scan(directories('a'));
     expect(told(found)).toEqual(['present a/new', 'present a/new/deep', 'present a/new/deep/file']);
-    expect(found.listed.sort()).toEqual(['a', 'a/new', 'a/new/deep']);
+    expect([...found.listed].sort()).toEqual(['a', 'a/new', 'a/new/deep']);
     expect(told(await scan(directories('a/known', 'b', 'b')))).toEqual([
       'present a/known/file',
       'present b/file',

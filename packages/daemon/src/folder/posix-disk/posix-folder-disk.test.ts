@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -94,10 +95,13 @@ describe('listing', () => {
   });
 
   it('lists a directory of more names than one piece', async () => {
-    mkdirSync(join(folder.root, 'many'));
-    for (let i = 0; i < 8200; i++) symlinkSync('x', join(folder.root, `many/${i}`));
-    const listed = await folder.disk.list(rel('many'));
+    // In memory where there is such a place: so many names take seconds on some disks.
+    const large = makeTestFolder({ threads: 0 }, existsSync('/dev/shm') ? '/dev/shm' : undefined);
+    mkdirSync(join(large.root, 'many'));
+    for (let i = 0; i < 8200; i++) symlinkSync('x', join(large.root, `many/${i}`));
+    const listed = await large.disk.list(rel('many'));
     expect(listed.ok && new Set(listed.value.entries.map(({ name }) => name)).size).toBe(8200);
+    await large.remove();
   });
 
   it('fails for what is no directory', async () => {
