@@ -1,7 +1,7 @@
 import type { ChunkRef } from '../model/file-entry.js';
 import type { ContentHash } from '../model/identifiers.js';
 import { asBytes, malformed } from './fields.js';
-import { toHex, writeHex } from './hex.js';
+import { readU32, toHex, writeHex, writeU32 } from './hex.js';
 import { Limits } from './limits.js';
 
 const HASH_BYTES = 32;
@@ -83,16 +83,4 @@ export function findChunkFlaw(
   if (sum !== sizeBytes) return 'chunks-do-not-add-up';
   if (chunks.length === 1 && chunks[0]?.hash !== hash) return 'hash-of-single-chunk-differs';
   return undefined;
-}
-
-function writeU32(value: number, target: Uint8Array, offset: number): void {
-  target[offset] = value >>> 24;
-  target[offset + 1] = value >>> 16;
-  target[offset + 2] = value >>> 8;
-  target[offset + 3] = value;
-}
-
-function readU32(bytes: Uint8Array, offset: number): number {
-  const high = ((bytes[offset] ?? 0) << 24) | ((bytes[offset + 1] ?? 0) << 16);
-  return (high | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0)) >>> 0;
 }

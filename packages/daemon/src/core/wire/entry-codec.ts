@@ -2,7 +2,7 @@ import type { Content, ContentRegister, FileEntry, MetadataRegister } from '../m
 import { MAX_REPLACED_HASHES } from '../model/file-entry.js';
 import type { ContentHash, DeviceKey, IncarnationId } from '../model/identifiers.js';
 import { MAX_PATH_BYTES, type RelativePath } from '../model/relative-path.js';
-import type { Stamp } from '../model/stamp.js';
+import { compareStamps, type Stamp } from '../model/stamp.js';
 import type { VersionVector } from '../model/version-vector.js';
 import { packChunks, packHashes, unpackChunks, unpackHashes } from './chunk-list.js';
 import { findEntryFlaw } from './entry-flaw.js';
@@ -20,7 +20,8 @@ import {
   hexBytes,
   malformed,
 } from './fields.js';
-import { toHex, writeHex } from './hex.js';
+import { readU32, writeHex, writeU32 } from './hex.js';
+import { readIncarnation } from './incarnation-cache.js';
 import { Limits } from './limits.js';
 import { WireError } from './wire-error.js';
 
@@ -111,7 +112,7 @@ function versionFields(of: PathVersion, chunksInParts?: number): (readonly [numb
     [Key.vector, packVector(version.vector)],
     [Key.stamp, stampItems(version.stamp)],
     [Key.author, version.author],
-    [Key.metadata, metadataItems(metadata)],
+    [Key.metadata, metadataItems(metadata, version.stamp)],
   ];
   if (version.replaced.length > 0) fields.push([Key.replaced, packHashes(version.replaced)]);
   if (content.type === 'symlink') fields.push([Key.target, content.target]);
@@ -132,15 +133,16 @@ function followsFromSize(content: Content & { type: 'file' }): boolean {
 
 function readVersion(fields: Fields, chunksInParts: boolean): PathVersion {
   const replaced = fields.get(Key.replaced);
+  const stamp = readStamp(asList(fields.get(Key.stamp), 'stamp', 8));
   return {
     version: {
       content: readContent(fields, chunksInParts),
       vector: unpackVector(fields.get(Key.vector)),
-      stamp: readStamp(asList(fields.get(Key.stamp), 'stamp', 8)),
+      stamp,
       replaced: replaced === undefined ? [] : unpackHashes(replaced, 'replaced', MAX_REPLACED_HASHES),
       author: asText(fields.get(Key.author), 'author', Limits.identifierCharacters) as DeviceKey,
     },
-    metadata: readMetadata(asList(fields.get(Key.metadata), 'metadata', 8)),
+    metadata: readMetadata(asList(fields.get(Key.metadata), 'metadata', 8), stamp),
   };
 }
 
@@ -177,21 +179,24 @@ function readStamp(items: readonly unknown[]): Stamp {
     found: asBoolean(items[0], 'found'),
     physicalMs: asInteger(items[1], 'stamp time'),
     counter: asUint(items[2], 'stamp counter'),
-    incarnation: asHex(items[3], 'incarnation', SHORT_ID_BYTES) as IncarnationId,
+    incarnation: readIncarnation(asBytes(items[3], 'incarnation', SHORT_ID_BYTES), 0),
   };
 }
 
-function metadataItems(metadata: MetadataRegister): unknown[] {
-  return [metadata.mtimeNs, metadata.executable, metadata.mode ?? null, stampItems(metadata.stamp)];
+/** The stamp is left out (null) where it is that of the version: most entries were never touched after they were made. */
+function metadataItems(metadata: MetadataRegister, versionStamp: Stamp): unknown[] {
+  const isShared = compareStamps(metadata.stamp, versionStamp) === 0;
+  const stamp = isShared ? null : stampItems(metadata.stamp);
+  return [metadata.mtimeNs, metadata.executable, metadata.mode ?? null, stamp];
 }
 
-function readMetadata(items: readonly unknown[]): MetadataRegister {
+function readMetadata(items: readonly unknown[], versionStamp: Stamp): MetadataRegister {
   const [time, executable, mode, stamp] = items;
   if (typeof time !== 'bigint' && !Number.isSafeInteger(time)) throw malformed('mtime', 'an integer');
   const register = {
     mtimeNs: BigInt(time as bigint | number),
     executable: asBoolean(executable, 'executable'),
-    stamp: readStamp(asList(stamp, 'metadata stamp', 8)),
+    stamp: stamp === null ? versionStamp : readStamp(asList(stamp, 'metadata stamp', 8)),
   };
   return mode === null ? register : { ...register, mode: asUint(mode, 'mode') };
 }
@@ -199,15 +204,14 @@ function readMetadata(items: readonly unknown[]): MetadataRegister {
 /** Incarnation and counter, eight bytes each, in ascending order, so that one vector has one encoding. */
 function packVector(vector: VersionVector): Uint8Array {
   const packed = new Uint8Array(vector.size * VECTOR_ITEM_BYTES);
-  const view = new DataView(packed.buffer);
   const items = vector.size > 1 ? [...vector].sort(([a], [b]) => (a < b ? -1 : 1)) : vector;
   let offset = 0;
   for (const [incarnation, counter] of items) {
     if (!writeHex(incarnation, SHORT_ID_BYTES, packed, offset)) {
       throw malformed('incarnation', '8 bytes in hex');
     }
-    view.setUint32(offset + 8, Math.floor(counter / 0x1_0000_0000));
-    view.setUint32(offset + 12, counter >>> 0);
+    writeU32(Math.floor(counter / 0x1_0000_0000), packed, offset + 8);
+    writeU32(counter, packed, offset + 12);
     offset += VECTOR_ITEM_BYTES;
   }
   return packed;
@@ -216,16 +220,15 @@ function packVector(vector: VersionVector): Uint8Array {
 function unpackVector(value: unknown): VersionVector {
   const packed = asBytes(value, 'vector', Limits.vectorKeys * VECTOR_ITEM_BYTES);
   if (packed.length % VECTOR_ITEM_BYTES !== 0) throw malformed('vector', 'whole pairs');
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
   const vector = new Map<IncarnationId, number>();
   let last = '';
   for (let offset = 0; offset < packed.length; offset += VECTOR_ITEM_BYTES) {
-    const incarnation = toHex(packed, offset, offset + SHORT_ID_BYTES) as IncarnationId;
+    const incarnation = readIncarnation(packed, offset);
     if (incarnation <= last) throw malformed('vector', 'in ascending order');
     last = incarnation;
-    const high = view.getUint32(offset + 8);
+    const high = readU32(packed, offset + 8);
     if (high >= 0x20_0000) throw malformed('counter', 'a safe integer');
-    vector.set(incarnation, high * 0x1_0000_0000 + view.getUint32(offset + 12));
+    vector.set(incarnation, high * 0x1_0000_0000 + readU32(packed, offset + 12));
   }
   return vector;
 }

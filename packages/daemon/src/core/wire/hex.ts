@@ -28,3 +28,16 @@ export function writeHex(hex: string, byteCount: number, target: Uint8Array, off
   }
   return true;
 }
+
+/** The low 32 bits, big-endian. */
+export function writeU32(value: number, target: Uint8Array, offset: number): void {
+  target[offset] = value >>> 24;
+  target[offset + 1] = value >>> 16;
+  target[offset + 2] = value >>> 8;
+  target[offset + 3] = value;
+}
+
+export function readU32(bytes: Uint8Array, offset: number): number {
+  const high = ((bytes[offset] ?? 0) << 24) | ((bytes[offset + 1] ?? 0) << 16);
+  return (high | ((bytes[offset + 2] ?? 0) << 8) | (bytes[offset + 3] ?? 0)) >>> 0;
+}
