@@ -98,7 +98,22 @@ export interface Connection {
   close(code: number, reason: string): Promise<void>;
   /** Resolves when the connection has ended, however it did. Never rejects. */
   readonly closed: Promise<CloseInfo>;
+  /** Messages that may be lost. Undefined where an implementation has none. */
+  readonly datagrams?: Datagrams;
   stats(): ConnectionStats;
+}
+
+/** Messages that may be lost, overtake each other, and are never repeated (RFC 9221). */
+export interface Datagrams {
+  /** The largest that can be sent now, in bytes; 0 when the peer takes none. */
+  readonly maxBytes: number;
+  /**
+   * Sends a message, whose first byte must be 0x80 or above: the rest belong to the transport itself. False when it was
+   * dropped at once: too large, or too many wait already.
+   */
+  send(bytes: Uint8Array): boolean;
+  /** Called for every message; those that come before a handler is set are dropped. */
+  onDatagram(handler: (bytes: Uint8Array) => void): void;
 }
 
 /** Who ended a connection, and why. */

@@ -2,13 +2,8 @@ import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import type { QuicConnection } from './connection.js';
 import type { AdmissionLimits } from './options.js';
+import type { ClosingDatagram } from './packet-sender.js';
 import type { ReceiveSlab } from './receive-slab.js';
-
-/** The connection's close, to be kept and repeated for a while. */
-export interface ClosingDatagram {
-  readonly datagram: Uint8Array;
-  readonly lingerMs: number;
-}
 
 /** What a connection needs of its endpoint. */
 export interface ConnectionHost {

@@ -7,6 +7,7 @@ import {
   type IncomingStream,
   type OpenOptions,
   type PeerIdentity,
+  type PeerVerdict,
   type SendStream,
   type SocketAddress,
   TransportError,
@@ -15,25 +16,23 @@ import {
 import { Waiter } from '../waiter.js';
 import { encodeReason, readCloseInfo } from './close-info.js';
 import type { ConnectionHost } from './connection-host.js';
+import { readConnectionStats } from './connection-stats.js';
+import { DatagramChannel } from './datagram-channel.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { parseQuicheError } from './error-parsing.js';
+import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
 import type { PeerPath } from './peer-path.js';
-import { MIN_PACKET_BYTES, type QuicheConnection } from './quiche-binding.js';
+import type { QuicheConnection } from './quiche-binding.js';
+import { ReceiveBudget } from './receive-budget.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { SendScheduler } from './send-scheduler.js';
-import {
-  handleTransportDatagram,
-  isTransportDatagram,
-  purgeProbes,
-  queueProbe,
-  takeDatagram,
-} from './size-probing.js';
 import { StallWatch } from './stall-watch.js';
 import type { QuicStream } from './stream.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
+import { UnverifiedBudget } from './unverified-budget.js';
 
 /** Packets sent in one go before other connections and arriving packets get their turn. */
 const PACKETS_PER_TURN = 512;
@@ -70,6 +69,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly receiveSlab: ReceiveSlab;
   readonly scratch: Uint8Array;
   readonly sendHighWaterBytes: number;
+  readonly datagrams: DatagramChannel;
   readonly #streams: StreamTable;
   readonly #scheduler = new SendScheduler();
   readonly #closed = new Waiter<CloseInfo>();
@@ -77,6 +77,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly #packetSize: PacketSize;
   readonly #credit: AbortCredit;
   readonly #stall = new StallWatch();
+  readonly #unverified: UnverifiedBudget;
+  readonly #budget: ReceiveBudget;
+  readonly #sender: PacketSender;
   #identity: PeerIdentity | undefined;
   #alpn = '';
   #chain: readonly Uint8Array[] = [];
@@ -85,8 +88,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #endError: TransportError | undefined;
   #handshakeDeadlineMs: number;
   #keepAliveAtMs: number;
-  #unverifiedDatagrams = 0;
-  #unverifiedBytes = 0;
   #hasReceived = false;
   #hasProgressed = false;
   #checkedAtMs = 0;
@@ -108,6 +109,21 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
     this.#credit = new AbortCredit(host.profile);
     const now = performance.now();
+    this.#unverified = new UnverifiedBudget(host.admission);
+    this.#budget = new ReceiveBudget(host.profile.maxConnectionWindowBytes, now);
+    this.datagrams = new DatagramChannel({
+      quiche: setup.quiche,
+      packetSize: this.#packetSize,
+      isOpen: () => this.#identity !== undefined && this.#endError === undefined,
+      requestFlush: () => host.schedule(this),
+    });
+    this.#sender = new PacketSender({
+      quiche: setup.quiche,
+      io: host.io,
+      path: setup.path,
+      packetSize: this.#packetSize,
+      countSent: (bytes) => host.countSent(bytes),
+    });
     this.#handshakeDeadlineMs = now + setup.handshakeTimeoutMs;
     this.#keepAliveAtMs = now + host.profile.keepAliveMs;
     this.#timer = new DeadlineTimer(() => this.#handleDeadline());
@@ -168,17 +184,21 @@ export class QuicConnection implements Connection, Route, StreamHost {
   abandon(isApplication: boolean, code: number, info: CloseInfo): void {
     if (this.#closeInfo !== undefined) return;
     // What the handshake still owes goes first: without it a dialler could not send its close at all.
-    this.#sendPackets(PACKETS_PER_TURN);
+    this.#sender.send(PACKETS_PER_TURN);
     try {
       this.quiche.close(isApplication, code, encodeReason(info.reason));
     } catch {
       // Closed already.
     }
-    this.#end(info, this.#sendClosing());
+    this.#end(info, this.#sender.takeClosing());
   }
 
   stats(): ConnectionStats {
-    return readStats(this.quiche, this.#packetSize.currentBytes, this.#streams.size, this.#credit.aborted);
+    return readConnectionStats(this.quiche, {
+      packetSizeBytes: this.#packetSize.currentBytes,
+      streamsOpen: this.#streams.size,
+      streamsAborted: this.#credit.aborted,
+    });
   }
 
   // --- StreamHost
@@ -196,7 +216,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.host.schedule(this);
   }
 
-  countReadBytes(_count: number): void {}
+  countReadBytes(count: number): void {
+    this.#budget.noteDelivered(count);
+  }
 
   countAbort(stream: QuicStream, unreadBytes: number): void {
     this.#credit.count(stream.kind, unreadBytes);
@@ -211,7 +233,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   receive(datagram: Buffer, host: string, port: number): void {
     if (this.#closeInfo !== undefined) return;
-    if (this.#identity === undefined && !this.#admitUnverified(datagram.length)) return;
+    if (this.#identity === undefined && !this.#unverified.admit(datagram.length)) return;
+    this.#budget.noteReceived(datagram.length);
     try {
       this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
     } catch (error) {
@@ -220,16 +243,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
     }
     this.#hasReceived = true;
     this.host.schedule(this);
-  }
-
-  /** Strangers get this much of our memory and time, and then silence. */
-  #admitUnverified(bytes: number): boolean {
-    const { maxUnverifiedDatagrams, maxUnverifiedBytes } = this.host.admission;
-    if (this.#unverifiedDatagrams >= maxUnverifiedDatagrams) return false;
-    if (this.#unverifiedBytes + bytes > maxUnverifiedBytes) return false;
-    this.#unverifiedDatagrams += 1;
-    this.#unverifiedBytes += bytes;
-    return true;
   }
 
   /** One turn: see invariant 2. */
@@ -242,6 +255,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
     else if (this.quiche.isDraining() || this.quiche.isClosed())
       this.#end(readCloseInfo(this.quiche), undefined);
     else if (this.#credit.isUsedUp) this.#giveUp('too many streams were reset or stopped');
+    else if (this.#budget.isExceeded(performance.now()))
+      this.#giveUp('too many bytes came that carry nothing');
   }
 
   #handleReceived(): void {
@@ -253,7 +268,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
     if (this.#identity === undefined || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
-    this.#readDatagrams();
+    this.#budget.noteDelivered(this.datagrams.receive());
     this.#streams.handleReadable();
     if (this.#closeInfo === undefined) this.#streams.serveOpenRequests();
   }
@@ -269,7 +284,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       return;
     }
     this.#chain = chain;
-    const verdict = this.setup.verifyPeer(chain, this.#alpn);
+    const verdict = this.#judge(chain);
     if (!verdict.accepted) {
       const { closeCode, reason } = verdict;
       this.host.handleRejected(this, closeCode, reason);
@@ -282,6 +297,15 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.host.handleVerified(this);
   }
 
+  /** A certificate that makes the judge stumble is not accepted. */
+  #judge(chain: readonly Uint8Array[]): PeerVerdict {
+    try {
+      return this.setup.verifyPeer(chain, this.#alpn);
+    } catch {
+      return { accepted: false, closeCode: INTERNAL_ERROR, reason: 'the certificate could not be judged' };
+    }
+  }
+
   /** Offers what is queued to quiche and sends what it makes of it, until neither goes on. */
   #flush(): void {
     const mayOffer = this.#identity !== undefined;
@@ -292,8 +316,12 @@ export class QuicConnection implements Connection, Route, StreamHost {
         this.#hasProgressed = true;
         this.#stall.noteProgress(performance.now());
       }
-      const sent = this.#sendPackets(budget);
-      if (sent < 0) return;
+      const sent = this.#sender.send(budget);
+      if (sent < 0) {
+        this.host.scheduleLater(this);
+        break;
+      }
+      this.#budget.noteSent(sent);
       budget -= sent;
       if (budget <= 0) {
         this.host.schedule(this);
@@ -302,54 +330,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
       if (taken === 0) break;
     }
     this.#setTimer();
-  }
-
-  /** Returns how many packets went out; -1 when the kernel takes no more for now. */
-  #sendPackets(limit: number): number {
-    const { io } = this.host;
-    const { path } = this.setup;
-    const probeBytes = this.#startProbe();
-    let isProbing = probeBytes > 0;
-    let sent = 0;
-    while (sent < limit) {
-      const buffer = io.allocate(isProbing ? probeBytes : this.#packetSize.currentBytes);
-      if (buffer === undefined) {
-        this.host.scheduleLater(this);
-        return -1;
-      }
-      const result = this.quiche.send(buffer);
-      if (result === null) break;
-      const [length, info] = result;
-      const to = path.resolve(info.to.host, info.to.port);
-      io.send(length, to.host, to.port);
-      this.host.countSent(length);
-      sent += 1;
-      if (isProbing) isProbing = sent < PROBE_PACKETS && this.quiche.dgramSendQueueLen() > 0;
-    }
-    if (probeBytes > 0) this.#finishProbe();
-    if (sent > 0) io.flush();
-    return sent;
-  }
-
-  /** Queues a probe of the path when one is due, and returns the size that its packet needs; otherwise 0. */
-  #startProbe(): number {
-    const probe = this.#packetSize.takeDueProbe(performance.now());
-    return probe !== undefined && queueProbe(this.quiche, probe) ? probe.sizeBytes : 0;
-  }
-
-  /** A probe that did not go out would block the queue: no later packet is large enough for it. */
-  #finishProbe(): void {
-    if (this.quiche.dgramSendQueueLen() === 0) return;
-    purgeProbes(this.quiche);
-    this.#packetSize.handleProbeUnsent(performance.now());
-  }
-
-  #readDatagrams(): void {
-    for (;;) {
-      const datagram = takeDatagram(this.quiche);
-      if (datagram === undefined) return;
-      if (isTransportDatagram(datagram)) handleTransportDatagram(this.quiche, this.#packetSize, datagram);
-    }
   }
 
   #readWindow(): number {
@@ -417,20 +397,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.abandon(true, closing.code, { by: 'local', code: closing.code, reason: closing.reason });
   }
 
-  /** Sends what `quiche.close` made, and returns it with the time for which it should be repeated. */
-  #sendClosing(): { datagram: Uint8Array; lingerMs: number } | undefined {
-    const buffer = Buffer.alloc(MIN_PACKET_BYTES);
-    let result: ReturnType<QuicheConnection['send']>;
-    try {
-      result = this.quiche.send(buffer);
-    } catch {
-      return undefined;
-    }
-    if (result === null) return undefined;
-    return { datagram: buffer.subarray(0, result[0]), lingerMs: this.quiche.timeout() ?? DEFAULT_LINGER_MS };
-  }
-
-  #end(info: CloseInfo, closing: { datagram: Uint8Array; lingerMs: number } | undefined): void {
+  #end(info: CloseInfo, closing: ClosingDatagram | undefined): void {
     if (this.#closeInfo !== undefined) return;
     this.#closeInfo = info;
     const detail = info.code === undefined ? info.reason : `${info.code} ${info.reason}`;
@@ -447,29 +414,3 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
 const WINDOW_READ_INTERVAL_MS = 10;
 const STALL_CHECK_MS = 1_000;
-const DEFAULT_LINGER_MS = 300;
-/** How many packets a probe may need: others can be in line before it. */
-const PROBE_PACKETS = 3;
-
-function readStats(
-  quiche: QuicheConnection,
-  packetSizeBytes: number,
-  streamsOpen: number,
-  streamsAborted: number,
-): ConnectionStats {
-  const all = quiche.stats();
-  const path = quiche.pathStats()[0];
-  return {
-    bytesIn: all.recvBytes,
-    bytesOut: all.sentBytes,
-    packetsIn: all.recv,
-    packetsOut: all.sent,
-    packetsLost: all.lost,
-    rttMs: path?.rtt ?? 0,
-    congestionWindowBytes: path?.cwnd ?? 0,
-    deliveryRateBytesPerSecond: path?.deliveryRate ?? 0,
-    packetSizeBytes,
-    streamsOpen,
-    streamsAborted,
-  };
-}

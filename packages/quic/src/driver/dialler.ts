@@ -7,7 +7,7 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { LOCAL_HOST_PORT } from './address.js';
+import { addressKey, LOCAL_HOST_PORT } from './address.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import { createConnectionId } from './connection-id.js';
@@ -32,6 +32,8 @@ export interface DiallerHost extends ConnectionHost {
 export class Dialler {
   readonly #config: QuicheConfig;
   readonly #pending = new Map<QuicConnection, Waiter<Connection>>();
+  /** Every dialled connection by the address it leads to: a stateless reset carries no connection ID. */
+  readonly #byAddress = new Map<string, Set<QuicConnection>>();
 
   constructor(
     private readonly host: DiallerHost,
@@ -77,7 +79,24 @@ export class Dialler {
     );
   }
 
+  /**
+   * Lets the connections with this address look whether a packet that fits none of them resets one. Only acceptors give
+   * out reset tokens, so only dialled connections can be reset. Whether one was.
+   */
+  handleReset(datagram: Buffer, host: string, port: number): boolean {
+    for (const connection of this.#byAddress.get(addressKey({ host, port })) ?? []) {
+      if (!connection.isVerified) continue;
+      connection.receive(Buffer.from(datagram), host, port);
+      if (connection.quiche.isClosed()) return true;
+    }
+    return false;
+  }
+
   handleEnded(connection: QuicConnection): void {
+    const key = addressKey(connection.remoteAddress);
+    const siblings = this.#byAddress.get(key);
+    siblings?.delete(connection);
+    if (siblings?.size === 0) this.#byAddress.delete(key);
     const waiter = this.#take(connection);
     if (waiter === undefined) return;
     void connection.closed.then((closeInfo) => waiter.reject(describeFailure(closeInfo)));
@@ -103,6 +122,9 @@ export class Dialler {
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
     });
     this.setup.register(connection, [sourceId]);
+    const key = addressKey(remote);
+    const siblings = this.#byAddress.get(key) ?? new Set();
+    this.#byAddress.set(key, siblings.add(connection));
     return connection;
   }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import {
   type Connection,
   type DialOptions,
@@ -14,13 +14,15 @@ import { openDgramIo } from '../udp/dgram-io.js';
 import { Acceptor } from './acceptor.js';
 import { ClosingRoute } from './closing-route.js';
 import type { QuicConnection } from './connection.js';
-import type { ClosingDatagram, ConnectionHost } from './connection-host.js';
+import type { ConnectionHost } from './connection-host.js';
 import { connectionIdKey } from './connection-id.js';
 import { Dialler } from './dialler.js';
 import { DEFAULT_ADMISSION, type QuicEndpointOptions } from './options.js';
 import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
+import type { ClosingDatagram } from './packet-sender.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
+import { StatelessReset } from './stateless-reset.js';
 
 const DEFAULT_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
@@ -57,6 +59,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly #keys = new Map<QuicConnection, string[]>();
   readonly #acceptor: Acceptor;
   readonly #dialler: Dialler;
+  readonly #reset: StatelessReset;
   readonly #lingering = new Set<NodeJS.Timeout>();
   #dirty = new Set<QuicConnection>();
   #isScheduled = false;
@@ -83,7 +86,9 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
       maxPacketBytes: options.maxPacketBytes,
       register: (connection: QuicConnection, ids: readonly Uint8Array[]) => this.#register(connection, ids),
     };
-    const resetKey = randomBytes(32);
+    // From the device's key, so that it is the same after a restart.
+    const resetKey = createHmac('sha256', options.credentials.keyPem).update('quic stateless reset').digest();
+    this.#reset = new StatelessReset(resetKey, performance.now());
     this.#acceptor = new Acceptor(this, { ...setup, resetKey });
     this.#dialler = new Dialler(this, setup);
     io.onDatagram((datagram, host, port) => this.#handleDatagram(datagram, host, port));
@@ -210,7 +215,9 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.#bytesIn += datagram.length;
     if (isShortHeader(datagram)) {
       const key = shortHeaderKey(datagram);
-      if (key !== undefined) this.#routes.get(key)?.receive(datagram, host, port);
+      const route = key === undefined ? undefined : this.#routes.get(key);
+      if (route === undefined) this.#handleUnknown(datagram, host, port);
+      else route.receive(datagram, host, port);
       return;
     }
     const header = parseRoutingHeader(datagram);
@@ -223,6 +230,14 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     if (this.#isClosed) return;
     const connection = this.#acceptor.accept(datagram, header.version, { host, port });
     connection?.receive(datagram, host, port);
+  }
+
+  /** A packet of no connection: the peer's reset of one of ours, or of a connection that is gone here. */
+  #handleUnknown(datagram: Buffer, host: string, port: number): void {
+    if (this.#isClosed) return;
+    if (this.#dialler.handleReset(datagram, host, port)) return;
+    const answer = this.#reset.answer(datagram, performance.now());
+    if (answer !== undefined) this.sendDatagram(answer, { host, port });
   }
 
   #processDirty(): void {

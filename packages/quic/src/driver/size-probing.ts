@@ -42,15 +42,6 @@ export function handleTransportDatagram(
   }
 }
 
-/** The next datagram received, or undefined. */
-export function takeDatagram(quiche: QuicheConnection): Uint8Array | undefined {
-  try {
-    return quiche.dgramRecvVec() ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 export function isTransportDatagram(datagram: Uint8Array): boolean {
   return (datagram[0] ?? 0) < 0x80;
 }

@@ -1,0 +1,68 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import type { SocketAddress } from '../transport.js';
+
+export type Direction = 'to-acceptor' | 'to-dialler';
+
+/** Stands between a dialler and an acceptor, and loses, delays or redirects datagrams as a test wants. */
+export interface UdpRelay {
+  /** Where the dialler dials. */
+  readonly address: SocketAddress;
+  /** Says for every datagram whether it passes. */
+  setFilter(passes: (direction: Direction, datagram: Buffer) => boolean): void;
+  /** From now on the dialler's packets reach the acceptor from another port, as after a NAT forgot it. */
+  rebind(): Promise<void>;
+  /** From now on answers reach the dialler from another port than the one it dialled. */
+  answerFromElsewhere(): Promise<void>;
+  stop(): void;
+}
+
+const HOST = '127.0.0.1';
+
+async function open(): Promise<Socket> {
+  const socket = createSocket('udp4');
+  socket.bind(0, HOST);
+  await once(socket, 'listening');
+  return socket;
+}
+
+export async function startUdpRelay(acceptor: SocketAddress): Promise<UdpRelay> {
+  const inner = await open();
+  let outer = await open();
+  let answering = inner;
+  const sockets = [inner, outer];
+  let dialler: SocketAddress | undefined;
+  let passes: (direction: Direction, datagram: Buffer) => boolean = () => true;
+
+  const forwardAnswers = (socket: Socket): void => {
+    socket.on('message', (datagram) => {
+      if (dialler !== undefined && passes('to-dialler', datagram)) {
+        answering.send(datagram, dialler.port, dialler.host);
+      }
+    });
+  };
+  inner.on('message', (datagram, remote) => {
+    dialler = { host: remote.address, port: remote.port };
+    if (passes('to-acceptor', datagram)) outer.send(datagram, acceptor.port, acceptor.host);
+  });
+  forwardAnswers(outer);
+
+  return {
+    address: { host: HOST, port: inner.address().port },
+    setFilter: (filter) => {
+      passes = filter;
+    },
+    rebind: async () => {
+      outer = await open();
+      sockets.push(outer);
+      forwardAnswers(outer);
+    },
+    answerFromElsewhere: async () => {
+      answering = await open();
+      sockets.push(answering);
+    },
+    stop: () => {
+      for (const socket of sockets) socket.close();
+    },
+  };
+}
