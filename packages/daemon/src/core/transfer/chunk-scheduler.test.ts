@@ -273,7 +273,9 @@ class CheckedScheduler {
     else if (step.do === 'down') this.goDown(`p${step.peer}`);
     else if (step.do === 'next') this.ask(`p${step.peer}`);
     else if (step.do === 'exhausted') this.takeExhausted();
-    else if (this.flights.length > 0) this.answer(step.at % this.flights.length, step.how);
+    else if (step.do === 'answer' && this.flights.length > 0) {
+      this.answer(step.at % this.flights.length, step.how);
+    }
   }
 
   /** Every peer that is up answers everything; what is still wanted then must be said to be exhausted. */
