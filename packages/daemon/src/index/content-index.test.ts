@@ -315,6 +315,10 @@ describe('the content index', () => {
           expect(answersOf(index)).toEqual(answersOf(model));
           expect(index.recount()).toEqual(index.counts());
         }
+        // Once more from the file alone: what was just written is answered from memory.
+        index.close();
+        index = open(`run-${run - 1}`);
+        expect(answersOf(index)).toEqual(answersOf(model));
         index.close();
       }),
       { numRuns: 120 },
