@@ -182,6 +182,44 @@ describe('ChunkScheduler', () => {
     expect(scheduler.size).toBe(0);
   });
 
+  it('goes on looking for a chunk that was cancelled, wanted again, and then refused', () => {
+    const scheduler = new ChunkScheduler();
+    scheduler.peerUp('a');
+    scheduler.peerUp('b');
+    scheduler.want([chunk(1)]);
+    const request = nextOf(scheduler, 'a');
+    scheduler.cancel(hash(1));
+    scheduler.want([chunk(1)]);
+    scheduler.missing('a', request.requestId, 0);
+    expect(hashesOf(scheduler.next('b'))).toEqual([hash(1)]);
+  });
+
+  it('remembers who refused a chunk when another peer goes down that was asked for it', () => {
+    const scheduler = new ChunkScheduler();
+    for (const name of ['a', 'b', 'c']) scheduler.peerUp(name);
+    scheduler.want([chunk(1)]);
+    scheduler.missing('a', nextOf(scheduler, 'a').requestId, 0);
+    nextOf(scheduler, 'b');
+    scheduler.peerDown('b');
+    expect(scheduler.next('a')).toBeUndefined();
+    expect(hashesOf(scheduler.next('c'))).toEqual([hash(1)]);
+  });
+
+  it('asks others for a chunk that turned out wrong after it was received, and gives it up when there are none', () => {
+    const scheduler = new ChunkScheduler();
+    scheduler.peerUp('a');
+    scheduler.peerUp('b');
+    scheduler.want([chunk(1)]);
+    scheduler.received('a', nextOf(scheduler, 'a').requestId, 0);
+    scheduler.wantFromOthers(chunk(1), 'a');
+    expect(scheduler.next('a')).toBeUndefined();
+    const request = nextOf(scheduler, 'b');
+    scheduler.received('b', request.requestId, 0);
+    scheduler.peerDown('a');
+    scheduler.wantFromOthers(chunk(1), 'b');
+    expect(scheduler.takeExhausted()).toEqual([hash(1)]);
+  });
+
   it('keeps no memory of chunks that are wanted and cancelled over and over', () => {
     const scheduler = new ChunkScheduler({ outstandingBytes: 1 });
     scheduler.peerUp('a');
@@ -226,7 +264,7 @@ type Step =
   | { readonly do: 'answer'; readonly at: number; readonly how: 'received' | 'missing' | 'wrong' }
   | { readonly do: 'exhausted' };
 
-const CHUNKS = 12;
+const CHUNKS = 5;
 const peer = fc.nat(2);
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -353,7 +391,7 @@ class CheckedScheduler {
 describe('ChunkScheduler, whatever happens', () => {
   it('has every wanted chunk received or exhausted in the end, and none in flight twice', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
         const checked = new CheckedScheduler();
         for (const each of steps) checked.perform(each);
         checked.finish();

@@ -84,6 +84,22 @@ export class ChunkScheduler {
     this.queue.add(added);
   }
 
+  /** A chunk that counts as received turned out to be wrong: it is wanted again, of others than the peer that gave it. */
+  wantFromOthers(wrong: ChunkRef, giver: string): void {
+    if (this.wanted.has(wrong.hash)) return;
+    const { hash, lengthBytes } = wrong;
+    const chunk: WantedChunk = {
+      hash,
+      lengthBytes,
+      state: 'queued',
+      cancelled: false,
+      refusedBy: new Set([giver]),
+    };
+    this.wanted.set(hash, chunk);
+    this.refused.add(chunk);
+    this.queueRefused(chunk);
+  }
+
   cancel(hash: ContentHash): void {
     const chunk = this.wanted.get(hash);
     if (chunk === undefined) return;
