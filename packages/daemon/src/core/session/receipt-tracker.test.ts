@@ -89,7 +89,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 describe('ReceiptTracker', () => {
   it('says what a tracker says that remembers everything', () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 120 }), (operations) => {
+      fc.property(fc.array(operation, { maxLength: 150, size: 'max' }), (operations) => {
         const tracker = new ReceiptTracker(10);
         const naive = new NaiveTracker(10);
         for (const operate of operations) {
