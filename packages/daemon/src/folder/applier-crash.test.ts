@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Content } from '../core/model/file-entry.js';
 import type { RelativePath } from '../core/model/relative-path.js';
@@ -150,49 +150,46 @@ describe.each(scenarios)('a crash in the middle of $name', (scenario) => {
     }
   });
 
-  it('keeps what a person writes before the restart', async () => {
+  it.each(['anew', 'in place'])('keeps what a person writes before the restart, %s', async (how) => {
     const whole = new Fuse();
     await withScenario(scenario, (folder, log) => applyJobs(folder, log, scenario.jobs, whole));
     for (let limit = 0; limit < whole.steps; limit += 2) {
       await withScenario(scenario, async (folder, log) => {
         await expect(applyJobs(folder, log, scenario.jobs, new Fuse(limit))).rejects.toThrow(Crash);
-        const written: string[] = [];
-        for (const { path } of scenario.jobs) {
-          const text = `written to ${path}`;
-          try {
-            rmSync(join(folder.root, path));
-          } catch {
-            // Nothing there, or a directory.
-          }
-          try {
-            folder.write(path, text);
-            written.push(text);
-          } catch {
-            // A directory stands there, or there is none to put it in.
-          }
-        }
+        const written = scenario.jobs.flatMap(({ path }) => (writeAs(how, folder, path) ? [path] : []));
         const recovered = await applierOn(folder, log, new Fuse()).recover();
-        const contents = [...Object.values(folder.tree())];
-        for (const text of written) expect(contents).toContain(text);
-        const all = [...contents, ...Object.values(folder.area())];
+        const tree = folder.tree();
+        for (const path of written) expect(Object.values(tree)).toContain(writtenTo(path));
+        const everywhere = [...Object.values(tree), ...Object.values(folder.area())];
         for (const { text, path } of textsOf(scenario.before)) {
           // What the person wrote over is gone by the person's own doing, under its new path as well.
           const places = [
             path,
             ...scenario.jobs.flatMap((job) => (job.movesFrom === path ? [job.path] : [])),
           ];
-          if (!places.some((place) => written.includes(`written to ${place}`))) expect(all).toContain(text);
+          if (!places.some((place) => written.includes(place))) expect(everywhere).toContain(text);
         }
         for (const { path, stat } of recovered) {
           // Held is what was placed: a change on top has to be seen as one.
-          if (written.includes(`written to ${path}`) && folder.tree()[path] === `written to ${path}`) {
-            expect(stat?.mtimeNs ?? 0n).toBe(0n);
-          }
+          if (tree[path] === writtenTo(path)) expect(stat?.mtimeNs).toBe(0n);
         }
       });
     }
   });
 });
+
+const writtenTo = (path: string) => `written to ${path}`;
+
+function writeAs(how: string, folder: TestFolder, path: string): boolean {
+  const whole = join(folder.root, path);
+  if (lstatSync(dirname(whole), { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  const type = lstatSync(whole, { throwIfNoEntry: false });
+  if (type?.isDirectory() === true) return false;
+  if (how === 'in place' && type?.isFile() !== true) return false;
+  if (how === 'anew') rmSync(whole, { force: true });
+  folder.write(path, writtenTo(path));
+  return true;
+}
 
 async function withScenario(
   { before }: Scenario,
