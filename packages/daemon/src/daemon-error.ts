@@ -2,7 +2,7 @@
 export class DaemonError extends Error {
   override readonly name = 'DaemonError';
   constructor(
-    readonly code: 'usage' | 'port-in-use' | 'listen-failed' | 'not-initialised',
+    readonly code: 'usage' | 'port-in-use' | 'listen-failed' | 'not-initialised' | 'key-missing',
     message: string,
     readonly hint?: string,
     options?: { readonly cause?: unknown },

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type DeviceIdentity, type DeviceId, parseDeviceId, TicketBook } from '@landropic/crypto';
-import { type Connection, createQuicEndpoint, type Endpoint, PeerConnector, type SocketAddress } from '@landropic/quic';
+import { type DeviceId, type DeviceIdentity, parseDeviceId, TicketBook } from '@landropic/crypto';
+import {
+  type Connection,
+  createQuicEndpoint,
+  type Endpoint,
+  PeerConnector,
+  type SocketAddress,
+} from '@landropic/quic';
 import { blake3 as blake3Hash } from '@napi-rs/blake-hash';
 import { assembleFolder } from './assembly/folder-assembly.js';
 import { verifyDevice, verifyIncoming } from './assembly/peer-verification.js';
@@ -116,7 +122,11 @@ export class Daemon {
       notices: () => this.notices(),
       requestStop: this.deps.requestStop,
     };
-    const api = await startLocalApi({ socketPath: this.deps.home.socketPath, handlers: createHandlers(parts), log: this.deps.log });
+    const api = await startLocalApi({
+      socketPath: this.deps.home.socketPath,
+      handlers: createHandlers(parts),
+      log: this.deps.log,
+    });
     this.startParts(endpoint, orchestrator, folders, pairing, api);
   }
 
@@ -126,7 +136,13 @@ export class Daemon {
     return discovery === undefined ? wrong : [...wrong, discovery];
   }
 
-  private startParts(endpoint: Endpoint, orchestrator: Orchestrator, folders: SharedFolderSet, pairing: PairingService, api: LocalApi): void {
+  private startParts(
+    endpoint: Endpoint,
+    orchestrator: Orchestrator,
+    folders: SharedFolderSet,
+    pairing: PairingService,
+    api: LocalApi,
+  ): void {
     const { discovery, log } = this.deps;
     endpoint.onConnection((connection) => this.accept(connection, orchestrator, pairing));
     endpoint.onRejected((event) => log.warn(event, 'connection refused'));
@@ -162,7 +178,11 @@ export class Daemon {
     const { devices, identity, settings, log } = this.deps;
     return new Orchestrator({
       ownDevice: this.ownDevice,
-      identity: () => ({ bootId: this.bootId, name: settings.value('name'), software: `landropic ${VERSION}` }),
+      identity: () => ({
+        bootId: this.bootId,
+        name: settings.value('name'),
+        software: `landropic ${VERSION}`,
+      }),
       clock,
       newSessionId: () => randomHex(SESSION_ID_BYTES),
       devices: {
@@ -172,7 +192,14 @@ export class Daemon {
       },
       createConnector: (device, onConnection, onFailed) =>
         new PeerConnector(
-          { endpoint, alpn: ALPN, verifyPeer: verifyDevice(identity.deviceId, device as string as DeviceId), clock, random: Math.random },
+          {
+            endpoint,
+            alpn: ALPN,
+            verifyPeer: verifyDevice(identity.deviceId, device as string as DeviceId),
+            // A wall clock that is set back must not hold up dialling.
+            clock: { nowMs: clock.monotonicMs, after: clock.after },
+            random: Math.random,
+          },
           { addresses: [], onConnection, onAttemptFailed: onFailed },
         ),
       createExchange: (connection, sourceFor, onFailure) => {
@@ -182,7 +209,10 @@ export class Daemon {
             return shared && { disk: shared.disk, locate: (hash) => shared.runner.index.heldChunk(hash, 1) };
           },
         });
-        return { client: new ChunkClient(connection, { onFailure }), serve: (stream, first) => server.serve(stream, first) };
+        return {
+          client: new ChunkClient(connection, { onFailure }),
+          serve: (stream, first) => server.serve(stream, first),
+        };
       },
       log,
     });
@@ -219,7 +249,13 @@ export class Daemon {
       invitations: {
         isOpen: () => this.tickets.isOpen(),
         redeem: ({ ticketId, proof, accepter, fromAddress }) =>
-          this.tickets.redeem({ ticketId, proof, inviterId: identity.deviceId, accepterId: parseDeviceId(accepter), fromAddress }),
+          this.tickets.redeem({
+            ticketId,
+            proof,
+            inviterId: identity.deviceId,
+            accepterId: parseDeviceId(accepter),
+            fromAddress,
+          }),
       },
       ownName: () => settings.value('name'),
       listenPort: () => endpoint.localAddress.port,
@@ -250,7 +286,9 @@ export class Daemon {
     this.cancelPairingEnd?.();
     const endsAt = this.tickets.nextExpiryMs();
     if (endsAt === undefined) return;
-    this.cancelPairingEnd = clock.after(Math.max(0, endsAt - clock.monotonicMs()) + 10, () => this.refreshPairing(endpoint));
+    this.cancelPairingEnd = clock.after(Math.max(0, endsAt - clock.monotonicMs()) + 10, () =>
+      this.refreshPairing(endpoint),
+    );
   }
 }
 

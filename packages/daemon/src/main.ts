@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { loadDeviceIdentity, loadOrCreateDeviceIdentity, parseDeviceId } from '@landropic/crypto';
+import {
+  type DeviceIdentity,
+  loadDeviceIdentity,
+  loadOrCreateDeviceIdentity,
+  parseDeviceId,
+} from '@landropic/crypto';
 import { type SocketAddress, TransportError } from '@landropic/quic';
 import { systemClock } from './assembly/system-clock.js';
 import { type Home, locateHome, prepareHome } from './config/home.js';
@@ -27,7 +32,11 @@ export interface RunDaemonOptions {
   readonly foreground: boolean;
   /** Stops the daemon cleanly. */
   readonly signal: AbortSignal;
-  readonly onReady?: (info: { readonly deviceId: string; readonly listen: string; readonly pid: number }) => void;
+  readonly onReady?: (info: {
+    readonly deviceId: string;
+    readonly listen: string;
+    readonly pid: number;
+  }) => void;
 }
 
 /**
@@ -47,7 +56,7 @@ export async function runDaemon(options: RunDaemonOptions): Promise<void> {
 
 async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
   const settings = new Settings(home.configFile);
-  const identity = loadOrCreateDeviceIdentity(home.keyFile);
+  const identity = loadIdentity(home);
   const devices = new PairedDevices(home.devicesFile, { parseDeviceId: parseKey });
   const sharedFolders = new SharedFolders(home.foldersFile);
   const logger = createLogger({
@@ -58,10 +67,15 @@ async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
   const { log } = logger;
   settings.onChange(() => logger.setLevel(settings.value('log.level')));
   const withDiscovery = (options.discovery ?? true) && settings.value('discovery');
-  const discovery = withDiscovery ? new MdnsDiscovery({ clock: systemClock, randomBytes, log, parseDeviceId: parseKey }) : new NoDiscovery();
+  const discovery = withDiscovery
+    ? new MdnsDiscovery({ clock: systemClock, randomBytes, log, parseDeviceId: parseKey })
+    : new NoDiscovery();
   const stopping = new AbortController();
   const requestStop = () => stopping.abort();
-  const daemon = new Daemon({ home, identity, settings, devices, sharedFolders, discovery, log, requestStop }, { listen: listenAddress(options, settings) });
+  const daemon = new Daemon(
+    { home, identity, settings, devices, sharedFolders, discovery, log, requestStop },
+    { listen: listenAddress(options, settings) },
+  );
   const { listen } = await start(daemon);
   const listenText = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
   log.info({ device: identity.deviceId, listen: listenText }, 'ready');
@@ -71,6 +85,17 @@ async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
   await daemon.stop();
   log.info({}, 'stopped');
   logger.close();
+}
+
+/** A home that knows devices or folders had a key: making another one would be another device, silently. */
+function loadIdentity(home: Home): DeviceIdentity {
+  const wasInUse = existsSync(home.devicesFile) || existsSync(home.foldersFile);
+  if (existsSync(home.keyFile) || !wasInUse) return loadOrCreateDeviceIdentity(home.keyFile);
+  throw new DaemonError(
+    'key-missing',
+    `The device key ${home.keyFile} is missing.`,
+    `Restore it from a backup. Or start as a new device: move ${home.devicesFile} and ${home.foldersFile} away and pair again.`,
+  );
 }
 
 async function start(daemon: Daemon): ReturnType<Daemon['start']> {
@@ -83,7 +108,9 @@ async function start(daemon: Daemon): ReturnType<Daemon['start']> {
     throw new DaemonError(
       inUse ? 'port-in-use' : 'listen-failed',
       error.message,
-      inUse ? "Choose another with --listen HOST:PORT or 'landropic config set listen HOST:PORT'." : 'Choose an address of this machine with --listen HOST:PORT.',
+      inUse
+        ? "Choose another with --listen HOST:PORT or 'landropic config set listen HOST:PORT'."
+        : 'Choose an address of this machine with --listen HOST:PORT.',
       { cause: error },
     );
   }
@@ -93,16 +120,23 @@ function listenAddress(options: RunDaemonOptions, settings: Settings): SocketAdd
   if (options.listen === undefined) return settings.value('listen');
   const address = parseListenAddress(options.listen);
   if (address !== undefined) return address;
-  throw new DaemonError('usage', `'${options.listen}' is no address to listen on.`, 'Write HOST:PORT with an IP address, such as 0.0.0.0:22100 or [::]:22100.');
+  throw new DaemonError(
+    'usage',
+    `'${options.listen}' is no address to listen on.`,
+    'Write HOST:PORT with an IP address, such as 0.0.0.0:22100 or [::]:22100.',
+  );
 }
 
 /** Creates what a device needs, or says that it is there. Harmless when it is. */
-export async function initialiseHome(options: { readonly home?: string; readonly name?: string }): Promise<{ home: string; deviceId: string; name: string; created: boolean }> {
+export async function initialiseHome(options: {
+  readonly home?: string;
+  readonly name?: string;
+}): Promise<{ home: string; deviceId: string; name: string; created: boolean }> {
   const home = locateHome({ directory: options.home });
   prepareHome(home);
   const created = !existsSync(home.keyFile);
   const settings = new Settings(home.configFile);
-  const identity = loadOrCreateDeviceIdentity(home.keyFile);
+  const identity = loadIdentity(home);
   // The name is kept even where it is the default: a host that is renamed later stays the same device.
   if (options.name !== undefined || created) settings.set('name', options.name ?? settings.value('name'));
   return { home: home.directory, deviceId: identity.deviceId, name: settings.value('name'), created };
@@ -111,7 +145,12 @@ export async function initialiseHome(options: { readonly home?: string; readonly
 /** This device's ID, from its key. Throws DaemonError `not-initialised`, or CryptoError. */
 export function readDeviceId(directory?: string): string {
   const home = locateHome({ directory });
-  if (!existsSync(home.keyFile)) throw new DaemonError('not-initialised', `There is no device key in ${home.directory} yet.`, "Make one with 'landropic init'.");
+  if (!existsSync(home.keyFile))
+    throw new DaemonError(
+      'not-initialised',
+      `There is no device key in ${home.directory} yet.`,
+      "Make one with 'landropic init'.",
+    );
   return loadDeviceIdentity(home.keyFile).deviceId;
 }
 

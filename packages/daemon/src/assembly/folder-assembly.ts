@@ -36,7 +36,11 @@ export interface AssembledFolder {
 const UNWATCHED_INTERVAL_MS = 10_000;
 
 /** Builds one folder from its adapters. Throws what opening the index throws. */
-export function assembleFolder(place: FolderPlace, deps: FolderAssemblyDependencies, events: FolderEvents): AssembledFolder {
+export function assembleFolder(
+  place: FolderPlace,
+  deps: FolderAssemblyDependencies,
+  events: FolderEvents,
+): AssembledFolder {
   const { clock, blake3 } = deps;
   const index = openContentIndex({ file: deps.indexFileOf(place.id), folder: place.id, randomBytes, clock });
   const disk = createFolderDisk({ rootPath: place.path });
@@ -53,7 +57,11 @@ export function assembleFolder(place: FolderPlace, deps: FolderAssemblyDependenc
       blake3,
       events,
     },
-    { label: place.label, rescanIntervalMs: deps.rescanIntervalMs(), unwatchedIntervalMs: UNWATCHED_INTERVAL_MS },
+    {
+      label: place.label,
+      rescanIntervalMs: deps.rescanIntervalMs(),
+      unwatchedIntervalMs: UNWATCHED_INTERVAL_MS,
+    },
   );
   const close = async () => {
     await runner.stop();

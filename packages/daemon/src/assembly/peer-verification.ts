@@ -8,7 +8,9 @@ export function verifyIncoming(ownId: DeviceId, isPaired: (id: DeviceId) => bool
   const anybody = createPeerVerifier({ ownId, isAllowed: () => true });
   return (chain, alpn) => {
     if (alpn === PAIRING_ALPN) return verdictOf(anybody(chain));
-    return alpn === ALPN ? verdictOf(paired(chain)) : { accepted: false, closeCode: CloseCode.handshakeFailed, reason: 'unknown protocol' };
+    return alpn === ALPN
+      ? verdictOf(paired(chain))
+      : { accepted: false, closeCode: CloseCode.handshakeFailed, reason: 'unknown protocol' };
   };
 }
 
@@ -21,5 +23,9 @@ export function verifyDevice(ownId: DeviceId, expected: DeviceId): VerifyPeer {
 function verdictOf(decision: ReturnType<ReturnType<typeof createPeerVerifier>>): PeerVerdict {
   if (decision.accepted) return { accepted: true, identity: { key: decision.deviceId } };
   const known = decision.code === 'not-allowed' || decision.code === 'own-key';
-  return { accepted: false, closeCode: known ? CloseCode.notPaired : CloseCode.handshakeFailed, reason: decision.reason };
+  return {
+    accepted: false,
+    closeCode: known ? CloseCode.notPaired : CloseCode.handshakeFailed,
+    reason: decision.reason,
+  };
 }

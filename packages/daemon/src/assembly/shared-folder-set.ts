@@ -14,7 +14,11 @@ export interface SharedFolderSetDependencies {
   /** Makes `.landropic/` in a folder that is shared from now on. */
   readonly markRoot: (path: string) => void;
   readonly forgetIndex: (id: FolderId) => void;
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void; error(fields: object, message: string): void };
+  readonly log: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
 }
 
 /** A folder as it is configured, and at work unless something keeps it from it. */
@@ -86,7 +90,11 @@ export class SharedFolderSet {
 
   private open(setting: SharedFolder): void {
     const { id } = setting;
-    const folder: FolderAtWork = this.folders.get(id) ?? { setting, assembled: undefined, problem: undefined };
+    const folder: FolderAtWork = this.folders.get(id) ?? {
+      setting,
+      assembled: undefined,
+      problem: undefined,
+    };
     this.folders.set(id, folder);
     try {
       const assembled = this.deps.assemble(setting, this.eventsOf(id));
@@ -136,7 +144,9 @@ export class SharedFolderSet {
   private noteRebuilt(setting: SharedFolder, { rebuilt }: AssembledFolder): void {
     if (rebuilt === undefined) return;
     const aside = rebuilt.setAsideAs === undefined ? '' : ` The old one is kept as ${rebuilt.setAsideAs}.`;
-    this.noticeTexts.push(`The index of folder ${setting.label} was damaged (${rebuilt.reason}) and is made anew from its files.${aside}`);
+    this.noticeTexts.push(
+      `The index of folder ${setting.label} was damaged (${rebuilt.reason}) and is made anew from its files.${aside}`,
+    );
     this.deps.log.warn({ folder: setting.id, ...rebuilt }, 'index was damaged and is made anew');
   }
 }

@@ -1,13 +1,13 @@
 import type { DeviceIdentity, TicketBook } from '@landropic/crypto';
 import type { Endpoint } from '@landropic/quic';
 import type { SharedFolderSet } from '../assembly/shared-folder-set.js';
+import type { Home } from '../config/home.js';
+import type { Settings } from '../config/settings.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
-import type { Home } from '../config/home.js';
 import type { Orchestrator } from '../sync/orchestrator.js';
 import type { PairedPeer, PairingService } from '../sync/pairing-service.js';
 import type { PairedDevices } from '../trust/paired-devices.js';
-import type { Settings } from '../config/settings.js';
 
 /** The daemon's parts as the handlers of the local API use them. */
 export interface DaemonParts {

@@ -10,14 +10,20 @@ import type { Handlers } from '../local-api/server.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice, sharedFolder } from './named.js';
 
-type FolderMethods = 'folders.add' | 'folders.accept' | 'folders.offers' | 'folders.list' | 'folders.remove' | 'folders.rescan';
-
+type FolderMethods =
+  | 'folders.add'
+  | 'folders.accept'
+  | 'folders.offers'
+  | 'folders.list'
+  | 'folders.remove'
+  | 'folders.rescan';
 
 export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods> {
   const { folders, orchestrator } = parts;
   return {
     'folders.add': async ({ path, id, label, share, mode }) => {
-      if (mode !== undefined && mode !== 'two-way') throw new ApiError('usage', `Folders of mode '${mode}' are not supported yet.`);
+      if (mode !== undefined && mode !== 'two-way')
+        throw new ApiError('usage', `Folders of mode '${mode}' are not supported yet.`);
       const sharedWith = share.map((name) => pairedDevice(parts, name).id);
       const known = id === undefined ? undefined : folders.get(parseId(id));
       if (known !== undefined) return shareFurther(parts, known, path, sharedWith);
@@ -37,18 +43,34 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
       const [offer] = offers;
       if (offer === undefined) {
         const own = folders.list().some(({ setting }) => setting.id === id);
-        if (own) throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
-        throw new ApiError('not-found', `No device offers a folder '${id}' now. See: landropic folder offers`);
+        if (own)
+          throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
+        throw new ApiError(
+          'not-found',
+          `No device offers a folder '${id}' now. See: landropic folder offers`,
+        );
       }
       if (offers.some((other) => other.folder !== offer.folder)) {
         throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
       }
       const sharedWith = offers.map(({ device }) => device);
-      const setting = { id: offer.folder, label: checkLabel(offer.label), path: checkRoot(path, parts), mode: 'two-way', paused: false, sharedWith } as const;
+      const setting = {
+        id: offer.folder,
+        label: checkLabel(offer.label),
+        path: checkRoot(path, parts),
+        mode: 'two-way',
+        paused: false,
+        sharedWith,
+      } as const;
       return summaryOf(addFolder(parts, setting), parts);
     },
     'folders.offers': async () => ({
-      offers: orchestrator.offers().map(({ folder, label, device }) => ({ id: folder, label, device, deviceName: nameOf(parts, device) })),
+      offers: orchestrator.offers().map(({ folder, label, device }) => ({
+        id: folder,
+        label,
+        device,
+        deviceName: nameOf(parts, device),
+      })),
     }),
     'folders.list': async () => ({ folders: folders.list().map((folder) => summaryOf(folder, parts)) }),
     'folders.remove': async ({ id }) => {
@@ -59,7 +81,11 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
     },
     'folders.rescan': async ({ id }, { signal }) => {
       const { setting, assembled, problem } = sharedFolder(parts, id);
-      if (assembled === undefined) throw new ApiError('file-system', `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`);
+      if (assembled === undefined)
+        throw new ApiError(
+          'file-system',
+          `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`,
+        );
       const changed = await assembled.runner.rescan(signal);
       const [first] = assembled.runner.activity() === 'error' ? assembled.runner.problems(1) : [];
       if (first !== undefined) throw new ApiError('file-system', first.text);
@@ -68,7 +94,12 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
   };
 }
 
-function shareFurther(parts: DaemonParts, folder: FolderAtWork, path: string, devices: readonly DeviceKey[]): FolderSummary {
+function shareFurther(
+  parts: DaemonParts,
+  folder: FolderAtWork,
+  path: string,
+  devices: readonly DeviceKey[],
+): FolderSummary {
   const { setting } = folder;
   if (resolve(path) !== setting.path) {
     throw new ApiError('conflict', `Folder '${setting.id}' is shared here already, as ${setting.path}.`);
@@ -92,13 +123,18 @@ function checkRoot(path: string, parts: DaemonParts): string {
 
 function parseId(text: string): FolderId {
   const id = parseFolderId(text);
-  if (id === undefined) throw new ApiError('usage', `'${text}' is no folder ID: 1 to 64 of A–Z a–z 0–9 . _ -`);
+  if (id === undefined)
+    throw new ApiError('usage', `'${text}' is no folder ID: 1 to 64 of A–Z a–z 0–9 . _ -`);
   return id;
 }
 
 function checkLabel(text: string): string {
   const label = parseName(text);
-  if (label === undefined) throw new ApiError('usage', `'${text}' is no label: 1 to 64 characters on one line. Choose one with --label.`);
+  if (label === undefined)
+    throw new ApiError(
+      'usage',
+      `'${text}' is no label: 1 to 64 characters on one line. Choose one with --label.`,
+    );
   return label;
 }
 

@@ -26,7 +26,10 @@ export function createHandlers(parts: DaemonParts): Handlers {
 /** Errors of the parts become errors of the API; what is left is internal. */
 function withApiErrors(handlers: Handlers): Handlers {
   const wrapped: Partial<Record<MethodName, unknown>> = {};
-  for (const [method, handler] of Object.entries(handlers) as [MethodName, (...args: never[]) => Promise<unknown>][]) {
+  for (const [method, handler] of Object.entries(handlers) as [
+    MethodName,
+    (...args: never[]) => Promise<unknown>,
+  ][]) {
     wrapped[method] = async (...args: never[]) => {
       try {
         return await handler(...args);
@@ -41,8 +44,10 @@ function withApiErrors(handlers: Handlers): Handlers {
 function toApiError(error: unknown): unknown {
   if (error instanceof ConfigError) {
     const code = ApiErrorCode.safeParse(error.code);
-    const text = error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
-    return new ApiError(code.success ? code.data : 'internal', text, { cause: error });
+    return new ApiError(code.success ? code.data : 'internal', error.message, {
+      hint: error.hint,
+      cause: error,
+    });
   }
   if (error instanceof CryptoError) return new ApiError('usage', error.message, { cause: error });
   return error;

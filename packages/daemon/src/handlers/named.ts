@@ -7,15 +7,19 @@ import type { DaemonParts } from './daemon-parts.js';
 export function pairedDevice({ devices }: Pick<DaemonParts, 'devices'>, text: string): PairedDevice {
   const result = devices.find(text);
   if (result.found === 'one') return result.device;
-  if (result.found === 'none') throw new ApiError('not-paired', `No paired device is called '${text}'. See: landropic devices`);
+  if (result.found === 'none')
+    throw new ApiError('not-paired', `No paired device is called '${text}'. See: landropic devices`);
   throw new ApiError('usage', `'${text}' could be ${result.devices.length} devices. Use more of its ID.`);
 }
 
 /** The one folder of that ID, or else of that label. Throws `not-found`, or `usage` when several have the label. */
 export function sharedFolder({ folders }: Pick<DaemonParts, 'folders'>, text: string): FolderAtWork {
   const byId = folders.list().find(({ setting }) => setting.id === text);
-  const [found, another] = byId === undefined ? folders.list().filter(({ setting }) => setting.label === text) : [byId];
-  if (found === undefined) throw new ApiError('not-found', `No folder '${text}' is shared here. See: landropic folder list`);
-  if (another !== undefined) throw new ApiError('usage', `Several folders are labelled '${text}'. Name one by its ID.`);
+  const [found, another] =
+    byId === undefined ? folders.list().filter(({ setting }) => setting.label === text) : [byId];
+  if (found === undefined)
+    throw new ApiError('not-found', `No folder '${text}' is shared here. See: landropic folder list`);
+  if (another !== undefined)
+    throw new ApiError('usage', `Several folders are labelled '${text}'. Name one by its ID.`);
   return found;
 }

@@ -1,4 +1,11 @@
-import { decodeTicket, encodeTicket, parseDeviceId, proofsEqual, redeemProof, ticketId as ticketIdOf } from '@landropic/crypto';
+import {
+  decodeTicket,
+  encodeTicket,
+  parseDeviceId,
+  proofsEqual,
+  redeemProof,
+  ticketId as ticketIdOf,
+} from '@landropic/crypto';
 import { formatAddress, invitableAddresses } from '../assembly/own-addresses.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import { toHex } from '../core/wire/hex.js';
@@ -13,16 +20,28 @@ type PairingMethods = 'pair.invite' | 'pair.follow' | 'pair.accept' | 'devices.r
 const ACCEPT_MS = 30_000;
 
 export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMethods> {
-  const { tickets, identity, endpoint, clock, pairingEvents, pairing, devices, orchestrator, folders } = parts;
+  const { tickets, identity, endpoint, clock, pairingEvents, pairing, devices, orchestrator, folders } =
+    parts;
   return {
     'pair.invite': async ({ ttlMs }) => {
       const issued = tickets.issue(ttlMs === undefined ? {} : { ttlMs });
       parts.refreshPairing();
       const expiresAtMs = clock.nowMs() + issued.ttlMs;
       const addresses = invitableAddresses(endpoint.localAddress);
-      const ticket = encodeTicket({ version: 1, inviter: identity.deviceId, addresses, secret: issued.secret, expiresAtMs });
+      const ticket = encodeTicket({
+        version: 1,
+        inviter: identity.deviceId,
+        addresses,
+        secret: issued.secret,
+        expiresAtMs,
+      });
       const ticketId = toHex(issued.id);
-      return { ticket, ticketId, expiresAt: new Date(expiresAtMs).toISOString(), addresses: addresses.map(formatAddress) };
+      return {
+        ticket,
+        ticketId,
+        expiresAt: new Date(expiresAtMs).toISOString(),
+        addresses: addresses.map(formatAddress),
+      };
     },
     'pair.follow': ({ ticketId }, { signal, emit }) =>
       new Promise((resolve, reject) => {
@@ -43,16 +62,20 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
           }
         });
         const expiresAt = tickets.nextExpiryMs();
-        const cancelExpiry = clock.after(Math.max(0, (expiresAt ?? clock.monotonicMs()) - clock.monotonicMs()), () => {
-          ended();
-          reject(new ApiError('timeout', 'The ticket has expired, and nobody has used it.'));
-        });
+        const cancelExpiry = clock.after(
+          Math.max(0, (expiresAt ?? clock.monotonicMs()) - clock.monotonicMs()),
+          () => {
+            ended();
+            reject(new ApiError('timeout', 'The ticket has expired, and nobody has used it.'));
+          },
+        );
         signal.addEventListener('abort', onAbort, { once: true });
       }),
     'pair.accept': async ({ ticket: text }, { signal }) => {
       const ticket = decodeOrRefuse(text);
       const own = identity.deviceId;
-      if (ticket.inviter === own) throw new ApiError('usage', 'This ticket was made on this very device. Use it on the other one.');
+      if (ticket.inviter === own)
+        throw new ApiError('usage', 'This ticket was made on this very device. Use it on the other one.');
       try {
         const peer = await pairing.redeem(
           {
@@ -75,7 +98,11 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
       devices.remove(id);
       tickets.cancelRedeemedBy(parseDeviceId(id));
       for (const { setting } of folders.list()) {
-        if (setting.sharedWith.includes(id)) folders.share(setting.id, setting.sharedWith.filter((other) => other !== id));
+        if (setting.sharedWith.includes(id))
+          folders.share(
+            setting.id,
+            setting.sharedWith.filter((other) => other !== id),
+          );
       }
       await orchestrator.removeDevice(id);
       return { id, name };

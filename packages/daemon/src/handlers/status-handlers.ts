@@ -7,7 +7,9 @@ import type { DaemonParts } from './daemon-parts.js';
 
 const MAX_PROBLEMS = 100;
 
-export function statusHandlers(parts: DaemonParts): Pick<Handlers, 'status' | 'daemon.stop' | 'devices.list'> {
+export function statusHandlers(
+  parts: DaemonParts,
+): Pick<Handlers, 'status' | 'daemon.stop' | 'devices.list'> {
   return {
     status: async () => statusReport(parts),
     'daemon.stop': async () => {
@@ -33,7 +35,13 @@ function statusReport(parts: DaemonParts): StatusReport {
       (assembled?.runner.progress() ?? [])
         .filter(({ bytes }) => bytes > 0)
         .slice(0, MAX_PROBLEMS)
-        .map(({ path, bytes, bytesDone, from }) => ({ folder: setting.id, path, bytes, bytesDone, from: from ?? '' })),
+        .map(({ path, bytes, bytesDone, from }) => ({
+          folder: setting.id,
+          path,
+          bytes,
+          bytesDone,
+          from: from ?? '',
+        })),
     ),
     notices: [...folders.notices(), ...parts.notices()],
   };
@@ -60,11 +68,20 @@ function folderStatus(folder: FolderAtWork, parts: DaemonParts): FolderStatus {
   };
 }
 
-function peerStatus(device: DeviceKey, runner: NonNullable<FolderAtWork['assembled']>['runner'], parts: DaemonParts) {
+function peerStatus(
+  device: DeviceKey,
+  runner: NonNullable<FolderAtWork['assembled']>['runner'],
+  parts: DaemonParts,
+) {
   const durableSequence = runner.receipts.durableSequenceOf(device);
   const behind = Math.max(0, runner.sequence() - durableSequence);
   const exchanging = parts.orchestrator.isExchanging(runner.index.folder, device);
-  return { device, needFiles: behind, durableSequence, inSync: exchanging && behind === 0 && runner.counts().needFiles === 0 };
+  return {
+    device,
+    needFiles: behind,
+    durableSequence,
+    inSync: exchanging && behind === 0 && runner.counts().needFiles === 0,
+  };
 }
 
 function deviceStatuses(parts: DaemonParts): DeviceStatus[] {
@@ -78,7 +95,10 @@ function deviceStatuses(parts: DaemonParts): DeviceStatus[] {
       id: device,
       name,
       connected: session !== undefined,
-      addresses: session === undefined ? addresses.map(formatAddress) : [formatAddress(session.connection.remoteAddress)],
+      addresses:
+        session === undefined
+          ? addresses.map(formatAddress)
+          : [formatAddress(session.connection.remoteAddress)],
       connections: link?.connections ?? 0,
       rttMs: session?.rttMs ?? null,
       bytesIn: traffic?.in ?? 0,

@@ -2,7 +2,7 @@ import type { FolderAtWork } from '../assembly/shared-folder-set.js';
 import { ApiError } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
 import { PingError } from '../sync/ping-clock.js';
-import { WaitError, waitForPeers, type WaitTarget } from '../sync/wait-for-peers.js';
+import { WaitError, type WaitTarget, waitForPeers } from '../sync/wait-for-peers.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice, sharedFolder } from './named.js';
 
@@ -16,9 +16,15 @@ export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'confl
       const startedMs = clock.monotonicMs();
       const chosen = folder === undefined ? folders.list() : [sharedFolder(parts, folder)];
       const wanted = names.map((name) => pairedDevice(parts, name));
-      const targets = chosen.map((each) => targetOf(each, parts, { connected, wanted: wanted.map(({ id }) => id) }));
+      const targets = chosen.map((each) =>
+        targetOf(each, parts, { connected, wanted: wanted.map(({ id }) => id) }),
+      );
       try {
-        await waitForPeers(targets, clock, { timeoutMs, signal, onProgress: ({ needFiles, waitingFor }) => emit({ needFiles, waitingFor: [...waitingFor] }) });
+        await waitForPeers(targets, clock, {
+          timeoutMs,
+          signal,
+          onProgress: ({ needFiles, waitingFor }) => emit({ needFiles, waitingFor: [...waitingFor] }),
+        });
       } catch (error) {
         throw error instanceof WaitError ? new ApiError(error.code, error.message, { cause: error }) : error;
       }
@@ -35,7 +41,8 @@ export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'confl
     ping: async ({ device: text, count }, { signal, emit }) => {
       const { id: device, name } = pairedDevice(parts, text);
       const session = orchestrator.link(device)?.session;
-      if (session === undefined) throw new ApiError('unreachable', `${name} is not connected. See: landropic devices`);
+      if (session === undefined)
+        throw new ApiError('unreachable', `${name} is not connected. See: landropic devices`);
       const roundTripsMs: number[] = [];
       try {
         for (let i = 0; i < count && !signal.aborted; i++) {
@@ -44,7 +51,9 @@ export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'confl
           emit({ roundTripMs });
         }
       } catch (error) {
-        throw error instanceof PingError ? new ApiError('unreachable', `${name} did not answer: ${error.message}.`, { cause: error }) : error;
+        throw error instanceof PingError
+          ? new ApiError('unreachable', `${name} did not answer: ${error.message}.`, { cause: error })
+          : error;
       }
       return { device, name, roundTripsMs };
     },
@@ -57,7 +66,10 @@ function targetOf(
   choice: { readonly connected: boolean; readonly wanted: readonly string[] },
 ): WaitTarget {
   if (assembled === undefined) {
-    throw new ApiError('cannot-come-true', `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`);
+    throw new ApiError(
+      'cannot-come-true',
+      `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`,
+    );
   }
   const shared = parts.devices
     .list()

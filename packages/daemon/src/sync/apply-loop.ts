@@ -7,7 +7,7 @@ import type { ContentIndex } from '../core/ports/content-index.js';
 import type { FolderDisk } from '../core/ports/folder-disk.js';
 import { isImplicitDirectory } from '../core/reconcile/plan-path.js';
 import { type CommitContext, commitAdoptions, commitApplied, commitCopies } from './apply-commit.js';
-import { type ApplyPlan, planBatch } from './apply-plan.js';
+import { type ApplyPlan, contentToFetch, planBatch } from './apply-plan.js';
 import type { ContentFetch, FetchResult, FileContent } from './content-fetch.js';
 import { isSettled } from './held-state.js';
 import type { PathLocks } from './path-locks.js';
@@ -31,7 +31,9 @@ export interface ApplyLoopDependencies {
   readonly relays: () => boolean;
 }
 
-const BATCH_PATHS = 256;
+const BATCH_PATHS = 512;
+/** Paths looked at in one turn of the event loop. */
+const LOOK_PATHS = 256;
 const BATCH_BYTES = 16 * 1024 * 1024;
 /** Contents under way at once. Beyond, paths wait in the index. */
 const MAX_FETCHING = 4_000;
@@ -44,7 +46,10 @@ const PASS_ROWS = 500;
 
 /** Brings known entries onto the disk: plans batches of paths, gets what they lack, applies them, and stores what is held. */
 export class ApplyLoop {
+  /** Paths to be looked at. */
   private readonly todo = new Set<RelativePath>();
+  /** Paths that lack nothing but to be applied. */
+  private readonly ready = new Set<RelativePath>();
   /** Paths of large files whose turn has not come: few at a time, so that small ones pass them. */
   private readonly largeWaiting = new Set<RelativePath>();
   /** Paths by the content they wait for. */
@@ -155,7 +160,7 @@ export class ApplyLoop {
 
   private hasWork(): boolean {
     if (this.stopped || this.diskFull) return false;
-    if (this.fetched.size > 0) return true;
+    if (this.fetched.size > 0 || this.ready.size > 0) return true;
     return this.mayFetch() && (this.todo.size > 0 || this.passAfter !== undefined);
   }
 
@@ -165,15 +170,33 @@ export class ApplyLoop {
 
   private async run(): Promise<void> {
     // What arrives in the same turn is planned together: both halves of a move, parents and children.
-    await new Promise<void>((resolve) => this.deps.clock.after(0, resolve));
+    await this.nextTurn();
     while (this.hasWork()) {
       try {
-        await this.applyBatch();
+        this.look();
+        await (this.fetched.size > 0 || this.ready.size > 0 ? this.applyBatch() : this.nextTurn());
       } catch (error) {
         this.deps.onFailed(error);
         await new Promise<void>((resolve) => this.deps.clock.after(RETRY_MS, resolve));
         if (this.todo.size === 0) this.passAfter ??= '';
       }
+    }
+  }
+
+  private nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.deps.clock.after(0, resolve));
+  }
+
+  /** Finds out which paths need content from a peer, so that it is on its way while others are applied. */
+  private look(): void {
+    if (this.todo.size === 0) this.continuePass();
+    let looked = 0;
+    for (const path of this.todo) {
+      if (looked++ >= LOOK_PATHS || !this.mayFetch()) break;
+      this.todo.delete(path);
+      const wanted = contentToFetch(path, this.deps);
+      if (wanted === undefined) this.ready.add(path);
+      else this.queueFetch(path, wanted);
     }
   }
 
@@ -185,11 +208,9 @@ export class ApplyLoop {
       paths.add(path);
       bytes += source.kind === 'bytes' ? source.bytes.length : 0;
     }
-    if (!this.mayFetch()) return paths;
-    if (this.todo.size === 0) this.continuePass();
-    for (const path of this.todo) {
+    for (const path of this.ready) {
       if (paths.size >= BATCH_PATHS) break;
-      this.todo.delete(path);
+      this.ready.delete(path);
       paths.add(path);
     }
     return paths;
@@ -207,21 +228,17 @@ export class ApplyLoop {
     // What arrives during the batch is for the next one.
     const used = [...taken].filter((path) => this.fetched.has(path));
     const paths = [...taken].filter((path) => this.deps.locks.tryLock(path));
-    const plan = planBatch(paths, {
+    const context: CommitContext = {
       index: this.deps.index,
-      blake3: this.deps.blake3,
-      fetched: (path, content) => this.fetchedFor(path, content),
-    });
+      nowMs: this.deps.clock.nowMs(),
+      relays: this.deps.relays(),
+    };
+    const plan = this.plan(paths, context);
     const touched = this.lockTouched(plan);
     try {
-      const context: CommitContext = {
-        index: this.deps.index,
-        nowMs: this.deps.clock.nowMs(),
-        relays: this.deps.relays(),
-      };
       const held = this.followInIndex(plan, context);
       for (const path of plan.waiting) this.emptying.add(path);
-      this.startFetches(plan);
+      for (const { path, content } of plan.toFetch) this.queueFetch(path, content);
       if (plan.tasks.length > 0)
         held.push(...this.take(plan.tasks, await this.deps.applier.apply(plan.tasks), context));
       if (held.length > 0) this.deps.onHeld(held.filter((path) => isSettled(this.deps.index.get(path))));
@@ -230,6 +247,27 @@ export class ApplyLoop {
       this.deps.locks.unlock([...paths, ...touched]);
       this.deps.fetch.resume();
     }
+  }
+
+  /**
+   * Conflict copies that the batch will make are known before its directories are planned: an unseen file in a deleted
+   * directory keeps that directory.
+   */
+  private plan(paths: readonly RelativePath[], context: CommitContext): ApplyPlan {
+    const planning = {
+      index: this.deps.index,
+      blake3: this.deps.blake3,
+      fetched: (path: RelativePath, content: FileContent) => this.fetchedFor(path, content),
+    };
+    const plan = planBatch(paths, planning);
+    const displaced = plan.tasks.flatMap((task) =>
+      task.displaced.to === 'copy' ? [{ original: task.path, entry: task.displaced.entry }] : [],
+    );
+    const copies = [...plan.copies, ...displaced];
+    if (copies.length === 0) return plan;
+    commitCopies(copies, context);
+    for (const { entry } of plan.copies) this.todo.add(entry.path);
+    return planBatch(paths, planning);
   }
 
   /** Paths that the batch touches beyond those it was made of: parents, and where moves come from. */
@@ -246,22 +284,16 @@ export class ApplyLoop {
   }
 
   private followInIndex(plan: ApplyPlan, context: CommitContext): RelativePath[] {
-    if (plan.copies.length > 0) {
-      commitCopies(plan.copies, context);
-      for (const { entry } of plan.copies) this.todo.add(entry.path);
-    }
     if (plan.adoptions.length > 0) commitAdoptions(plan.adoptions, context);
     return plan.adoptions.map(({ path }) => path);
   }
 
-  private startFetches(plan: ApplyPlan): void {
-    for (const { path, content } of plan.toFetch) {
-      const paths = this.waiting.get(content.hash);
-      if (paths !== undefined) paths.add(path);
-      else if (content.chunks.length > 1 && this.largeFetching >= MAX_LARGE_FETCHING)
-        this.largeWaiting.add(path);
-      else this.startFetch(path, content);
-    }
+  private queueFetch(path: RelativePath, content: FileContent): void {
+    const paths = this.waiting.get(content.hash);
+    if (paths !== undefined) paths.add(path);
+    else if (content.chunks.length > 1 && this.largeFetching >= MAX_LARGE_FETCHING)
+      this.largeWaiting.add(path);
+    else this.startFetch(path, content);
   }
 
   private startFetch(path: RelativePath, content: FileContent): void {

@@ -53,6 +53,16 @@ export function planBatch(paths: Iterable<RelativePath>, context: ApplyPlanConte
   return result;
 }
 
+/** The content that this path lacks and that stands nowhere here; undefined when it can be applied as it is. */
+export function contentToFetch(
+  path: RelativePath,
+  context: Pick<ApplyPlanContext, 'index' | 'blake3'>,
+): FileContent | undefined {
+  const { index, blake3 } = context;
+  const plan = planPath(rowOf(path, index), { hasLiveBelow: index.hasLiveBelow(path), blake3 });
+  return plan.kind === 'file' && localSource(plan.content, index) === undefined ? plan.content : undefined;
+}
+
 /** A path needs its parent to be a directory: parents that are not are planned with it, above it. */
 function planWithParents(
   path: RelativePath,

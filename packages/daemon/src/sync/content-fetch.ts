@@ -203,7 +203,7 @@ export class ContentFetch {
       fetch.partial.write(chunk, own).then(
         (outcome) => {
           written(outcome === 'wrong-hash');
-          if (outcome === 'wrong-hash') this.want(fetch, [chunk]);
+          if (outcome === 'wrong-hash') this.wantFromOthers(fetch, chunk, device);
           else if (outcome === 'complete') this.complete(fetch);
         },
         (error: unknown) => {
@@ -240,6 +240,15 @@ export class ContentFetch {
       else fetches.add(fetch);
     }
     this.scheduler.want(chunks);
+  }
+
+  /** The bytes that a peer sent turned out to be wrong when they were written: it is not asked for them again. */
+  private wantFromOthers(fetch: Fetch, chunk: ChunkRef, giver: DeviceKey): void {
+    const fetches = this.fetchesOfChunk.get(chunk.hash) ?? new Set();
+    this.fetchesOfChunk.set(chunk.hash, fetches.add(fetch));
+    this.scheduler.wantFromOthers(chunk, giver);
+    this.pump();
+    this.reportExhausted();
   }
 
   private complete(fetch: Fetch): void {

@@ -68,7 +68,6 @@ export class FolderReceipts {
   awaitCopy(device: DeviceKey, path: RelativePath, sequence: number, copyPath: RelativePath): void {
     const tracker = this.theirs.get(device)?.tracker;
     if (tracker === undefined) return;
-    tracker.settled(path);
     tracker.received(copyPath, sequence);
     const devices = this.awaitedCopies.get(copyPath) ?? new Set();
     this.awaitedCopies.set(copyPath, devices.add(device));

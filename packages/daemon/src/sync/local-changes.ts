@@ -146,7 +146,7 @@ export class LocalChanges {
       return true;
     }
     if (difference.kind === 'absent' || difference.stat.type !== 'file') return false;
-    const quietForMs = this.deps.clock.nowMs() - Number(difference.stat.mtimeNs / 1_000_000n);
+    const quietForMs = this.deps.clock.nowMs() - msOf(difference.stat.mtimeNs);
     if (quietForMs < 0 || quietForMs >= QUIET_MS) {
       this.unquietSince.delete(path);
       return false;
@@ -256,6 +256,10 @@ export class LocalChanges {
     const metadata = metadataOf(stat);
     const racy = stat.type === 'file' && this.ageMs(stat) < RACY_MS;
     tx.clearProblem(path);
+    if (row !== undefined && held !== undefined && stat.type === 'directory' && isImplicitDirectory(held)) {
+      tx.put({ ...row, held: { ...held, stat } });
+      return false;
+    }
     if (row !== undefined && held !== undefined && sameContent(held.version.content, content)) {
       const touched =
         stat.type === 'file' &&
@@ -336,8 +340,8 @@ export class LocalChanges {
   }
 
   private ageMs(stat: FileStat): number {
-    const changedNs = stat.mtimeNs > stat.ctimeNs ? stat.mtimeNs : stat.ctimeNs;
-    return Math.abs(this.deps.clock.nowMs() - Number(changedNs / 1_000_000n));
+    const now = this.deps.clock.nowMs();
+    return Math.min(Math.abs(now - msOf(stat.mtimeNs)), Math.abs(now - msOf(stat.ctimeNs)));
   }
 }
 
@@ -396,6 +400,10 @@ function putAuthored(
   held: Held | undefined,
 ): void {
   tx.put({ path: entry.path, sequence, known: entry, held, source: undefined, conflictOf: row?.conflictOf });
+}
+
+function msOf(ns: bigint): number {
+  return Number(ns / 1_000_000n);
 }
 
 function metadataOf(stat: FileStat): Omit<MetadataRegister, 'stamp'> {

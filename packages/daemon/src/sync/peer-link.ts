@@ -148,7 +148,11 @@ export class PeerLink {
 
   private candidateOf(session: PeerSession): PrimaryCandidate {
     const { connection, peer } = session;
-    return { dialledByUs: connection.role === 'dialler', bootId: peer?.bootId, opened: this.sessions.get(session) ?? 0 };
+    return {
+      dialledByUs: connection.role === 'dialler',
+      bootId: peer?.bootId,
+      opened: this.sessions.get(session) ?? 0,
+    };
   }
 
   private ended(session: PeerSession, info: CloseInfo): void {

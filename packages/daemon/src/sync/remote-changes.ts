@@ -2,13 +2,14 @@ import type { FileEntry } from '../core/model/file-entry.js';
 import type { DeviceKey, IndexId } from '../core/model/identifiers.js';
 import type { RelativePath } from '../core/model/relative-path.js';
 import { compareStamps } from '../core/model/stamp.js';
-import { compareVectors, hasSeen } from '../core/model/version-vector.js';
+import { compareVectors } from '../core/model/version-vector.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
-import type { ContentIndex, IndexRow, IndexTransaction } from '../core/ports/content-index.js';
+import type { ContentIndex, IndexTransaction } from '../core/ports/content-index.js';
 import { authorVersion } from '../core/reconcile/author-version.js';
 import { conflictCopyOf } from '../core/reconcile/conflict-copy.js';
 import { originalOfConflict } from '../core/reconcile/conflict-name.js';
 import { mergeRemote } from '../core/reconcile/merge-remote.js';
+import { isNeedlessCopy } from '../core/reconcile/needless-copy.js';
 import { sameVersion } from '../core/reconcile/version-order.js';
 import { wasSeenBy } from '../core/reconcile/was-seen.js';
 import type { SequencedEntry } from '../core/wire/frames.js';
@@ -54,7 +55,7 @@ export class RemoteChanges {
   ): boolean {
     const { receipts } = this.deps;
     const row = tx.get(remote.path);
-    const merged = mergeRemote(row, remote, { nowMs: this.deps.clock.nowMs() });
+    const merged = mergeRemote(row, remote, { nowMs: this.deps.clock.nowMs(), from: device });
     receipts.received(device, remote.path, sequence);
     if (merged.verdict === 'implausible') {
       tx.setProblem(merged.problem);
@@ -106,12 +107,7 @@ export class RemoteChanges {
       const copy = row.known;
       if (copy === undefined || row.held === undefined || !sameVersion(row.held.version, copy.version))
         continue;
-      if (
-        row.held.racy ||
-        !isUnmodifiedCopy(row, copy) ||
-        !hasSeen(winner.version.vector, copy.version.vector)
-      )
-        continue;
+      if (row.held.racy || !isNeedlessCopy(copy.version, winner.version)) continue;
       const sequence = tx.nextSequence();
       const tombstone = authorVersion({
         path: row.path,
@@ -128,11 +124,6 @@ export class RemoteChanges {
       toPlace.push(row.path);
     }
   }
-}
-
-/** A copy's vector is the losing version's own: a change to the copy would have added a counter and another stamp. */
-function isUnmodifiedCopy(row: IndexRow, copy: FileEntry): boolean {
-  return row.conflictOf !== undefined && copy.version.replaced.length === 0;
 }
 
 function sameEntry(a: FileEntry, b: FileEntry): boolean {
