@@ -14,6 +14,8 @@ export interface UdpRelay {
   rebind(): Promise<void>;
   /** From now on answers reach the dialler from another port than the one it dialled. */
   answerFromElsewhere(): Promise<void>;
+  /** From now on there is another acceptor; of the one before nothing is heard any more. */
+  retarget(acceptor: SocketAddress): void;
   stop(): void;
 }
 
@@ -26,7 +28,8 @@ async function open(): Promise<Socket> {
   return socket;
 }
 
-export async function startUdpRelay(acceptor: SocketAddress): Promise<UdpRelay> {
+export async function startUdpRelay(firstAcceptor: SocketAddress): Promise<UdpRelay> {
+  let acceptor = firstAcceptor;
   const inner = await open();
   let outer = await open();
   let answering = inner;
@@ -35,7 +38,8 @@ export async function startUdpRelay(acceptor: SocketAddress): Promise<UdpRelay> 
   let passes: (direction: Direction, datagram: Buffer) => boolean = () => true;
 
   const forwardAnswers = (socket: Socket): void => {
-    socket.on('message', (datagram) => {
+    socket.on('message', (datagram, remote) => {
+      if (remote.port !== acceptor.port) return;
       if (dialler !== undefined && passes('to-dialler', datagram)) {
         answering.send(datagram, dialler.port, dialler.host);
       }
@@ -60,6 +64,9 @@ export async function startUdpRelay(acceptor: SocketAddress): Promise<UdpRelay> 
     answerFromElsewhere: async () => {
       answering = await open();
       sockets.push(answering);
+    },
+    retarget: (next) => {
+      acceptor = next;
     },
     stop: () => {
       for (const socket of sockets) socket.close();
