@@ -115,7 +115,7 @@ describe('frame codec', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 50 }), fc.nat(60), async (payload, cut) => {
         const bytes = encodeFrame(3, payload);
         const end = cut % bytes.length;
-        const received = [];
+        const received: unknown[] = [];
         const reading = (async () => {
           for await (const frame of readFrames(streamOf([bytes.slice(0, end)]), anything))
             received.push(frame);

@@ -62,6 +62,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly #reset: StatelessReset;
   readonly #lingering = new Set<NodeJS.Timeout>();
   #dirty = new Set<QuicConnection>();
+  readonly #congested = new Set<QuicConnection>();
   #isScheduled = false;
   #isClosed = false;
   #connectionHandler: ((connection: Connection) => void) | undefined;
@@ -155,7 +156,13 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   }
 
   scheduleLater(connection: QuicConnection): void {
-    setTimeout(() => this.schedule(connection), CONGESTED_RETRY_MS);
+    this.#congested.add(connection);
+    if (this.#congested.size > 1) return;
+    setTimeout(() => {
+      const congested = [...this.#congested];
+      this.#congested.clear();
+      for (const waiting of congested) this.schedule(waiting);
+    }, CONGESTED_RETRY_MS);
   }
 
   countSent(bytes: number): void {
