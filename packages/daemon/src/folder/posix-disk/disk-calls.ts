@@ -14,7 +14,7 @@ import { accessDirectories } from './access-directories.js';
 import { type PackedChunks, readChunks } from './chunk-reading.js';
 import type { DirectoryAccess } from './directory-access.js';
 import { listDirectory, type PackedListing, statNames } from './directory-listing.js';
-import { attempt } from './disk-failure.js';
+import { attempt, succeeded } from './disk-failure.js';
 import { hashFile } from './file-hashing.js';
 import { locateEntry } from './location.js';
 import { lstatAt } from './naming-steps.js';
@@ -82,8 +82,12 @@ export type DiskOp = DiskCall['op'];
 export type ReplyTo<Call extends DiskCall> = DiskReplies[Call['op']];
 
 /** Carries out one call on one folder; fails as a whole only where the reply has no place for failures of parts. */
-export function carryOutCall(rootPath: string, call: DiskCall): DiskResult<DiskReplies[DiskOp]> {
-  return attempt('path' in call ? call.path : 'directory' in call ? call.directory : '', () => {
+export async function carryOutCall(
+  rootPath: string,
+  call: DiskCall,
+): Promise<DiskResult<DiskReplies[DiskOp]>> {
+  const path = 'path' in call ? call.path : 'directory' in call ? call.directory : '';
+  const reply = attempt(path, () => {
     const access = accessDirectories(rootPath);
     try {
       return dispatch(access, call);
@@ -91,6 +95,7 @@ export function carryOutCall(rootPath: string, call: DiskCall): DiskResult<DiskR
       access.close();
     }
   });
+  return reply.ok ? succeeded(await reply.value) : reply;
 }
 
 /** Buffers in a reply that can be handed over rather than copied. */
@@ -101,7 +106,10 @@ export function buffersOf(reply: DiskReplies[DiskOp]): ArrayBuffer[] {
   return 'targets' in reply ? [reply.stats.buffer] : [];
 }
 
-function dispatch(access: DirectoryAccess, call: DiskCall): DiskReplies[DiskOp] {
+function dispatch(
+  access: DirectoryAccess,
+  call: DiskCall,
+): DiskReplies[DiskOp] | Promise<DiskReplies[DiskOp]> {
   switch (call.op) {
     case 'list':
       return listDirectory(access, call.directory);

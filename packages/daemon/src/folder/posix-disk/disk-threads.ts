@@ -62,11 +62,7 @@ export class DiskThreads {
     if (this.#count === 0) {
       return new Promise((resolve, reject) => {
         setImmediate(() => {
-          try {
-            resolve(carryOutCall(rootPath, call) as DiskResult<ReplyTo<Call>>);
-          } catch (error) {
-            reject(error);
-          }
+          carryOutCall(rootPath, call).then((result) => resolve(result as DiskResult<ReplyTo<Call>>), reject);
         });
       });
     }

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { buffersOf, carryOutCall, type DiskOp, type DiskReplies } from './disk-calls.js';
+import { buffersOf, carryOutCall } from './disk-calls.js';
 import type { DiskReply, DiskRequest } from './disk-threads.js';
 
 // Failures of single paths are the normal course of things here, and their stack traces cost more than the calls.
@@ -9,7 +9,9 @@ const port = parentPort;
 if (port === null) throw new Error('this module runs in a worker thread');
 
 port.on('message', ({ id, rootPath, call }: DiskRequest) => {
-  const result = carryOutCall(rootPath, call);
-  const reply: DiskReply = { id, result };
-  port.postMessage(reply, result.ok ? buffersOf(result.value as DiskReplies[DiskOp]) : []);
+  // What is thrown rather than returned is a fault of ours: it ends the thread, and its calls are rejected.
+  void carryOutCall(rootPath, call).then((result) => {
+    const reply: DiskReply = { id, result };
+    port.postMessage(reply, result.ok ? buffersOf(result.value) : []);
+  });
 });

@@ -27,12 +27,19 @@ type Step<Op extends DiskStep['op']> = DiskStep & { readonly op: Op };
 const O_PATH = 0o10000000;
 
 export function expectAt(access: DirectoryAccess, step: Step<'expect'>): BigIntStats | undefined {
-  const location = locateStep(step.at);
-  const stats = lstatAt(access, location);
+  return expectStats(access, step, lstatAt(access, locateStep(step.at)));
+}
+
+/** The same, of what was just seen there. */
+export function expectStats(
+  access: DirectoryAccess,
+  step: Step<'expect'>,
+  stats: BigIntStats | undefined,
+): BigIntStats | undefined {
   if (!isAsExpected(stats, step.stat)) {
     throw new DiskFailure('not-as-expected', 'something else stands there than was assumed');
   }
-  if (step.hash !== undefined && hashAt(reach(access, location)) !== step.hash) {
+  if (step.hash !== undefined && hashAt(reach(access, locateStep(step.at))) !== step.hash) {
     throw new DiskFailure('not-as-expected', 'the file has another content than was assumed');
   }
   return stats;

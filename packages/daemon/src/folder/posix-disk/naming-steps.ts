@@ -41,17 +41,19 @@ export function renameStep(access: DirectoryAccess, from: StepPath, to: StepPath
   const source = locateStep(from);
   const target = locateStep(to);
   const [sourcePath, targetPath] = reachBoth(access, source, target);
-  const stats = lstatSync(sourcePath, { bigint: true });
-  if (stats.isDirectory() || 'area' in to) {
-    refuseExisting(targetPath);
-    renameSync(sourcePath, targetPath);
-    access.forget(pathOf(source));
-  } else if ('area' in from) {
+  if (!('area' in to) && !lstatSync(sourcePath).isDirectory()) {
+    if ('entry' in from) throw new DiskFailure('EINVAL', 'a file goes from path to path by way of the area');
     moveWithoutReplacing(sourcePath, targetPath);
   } else {
-    throw new DiskFailure('EINVAL', 'a file goes from path to path by way of the area');
+    refuseExisting(targetPath);
+    renameSync(sourcePath, targetPath);
   }
-  return lstatSync(reach(access, target), { bigint: true });
+  const stats = lstatSync(targetPath, { bigint: true });
+  if (stats.isDirectory()) {
+    access.forget(pathOf(source));
+    access.forget(pathOf(target));
+  }
+  return stats;
 }
 
 function reachBoth(access: DirectoryAccess, a: Location, b: Location): [string, string] {

@@ -535,7 +535,7 @@ describe('steps', () => {
     });
     expect(missing).toMatchObject({
       ok: false,
-      error: { code: 'ENOENT', message: 'lstat "nothing": ENOENT' },
+      error: { code: 'ENOENT', message: 'rename "nothing": ENOENT' },
     });
   });
 });

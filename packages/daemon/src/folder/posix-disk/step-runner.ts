@@ -1,8 +1,17 @@
-import { type BigIntStats, closeSync, fdatasyncSync, mkdirSync, rmdirSync, symlinkSync } from 'node:fs';
-import type { DiskStep } from '../../core/ports/folder-disk.js';
+import {
+  type BigIntStats,
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  mkdirSync,
+  rmdirSync,
+  symlinkSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import type { DiskStep, StepPath } from '../../core/ports/folder-disk.js';
 import type { DirectoryAccess } from './directory-access.js';
 import { toDiskError } from './disk-failure.js';
-import { expectAt, setMetadata } from './entry-steps.js';
+import { expectAt, expectStats, setMetadata } from './entry-steps.js';
 import { locateEntry, locateStep, pathOf, reach } from './location.js';
 import { linkTemp, lstatAt, renameStep } from './naming-steps.js';
 import { type PackedReplies, ReplyPacker } from './step-replies.js';
@@ -20,23 +29,27 @@ export class StepRunner {
   readonly #access: DirectoryAccess;
   readonly #replies: ReplyPacker;
   #unflushed: Unflushed[] = [];
+  /** What the step before, a rename, found at its target: to look at that again at once would tell nothing new. */
+  #arrived: { readonly at: StepPath; readonly stats: BigIntStats } | undefined;
 
   constructor(access: DirectoryAccess, expectedStats: number) {
     this.#access = access;
     this.#replies = new ReplyPacker(expectedStats);
   }
 
-  run(items: readonly (readonly DiskStep[])[]): PackedReplies {
+  /** The steps are done when this returns; what is awaited is the flush. */
+  async run(items: readonly (readonly DiskStep[])[]): Promise<PackedReplies> {
     try {
       for (const steps of items) this.#runItem(steps);
     } finally {
-      this.#flush();
+      await this.#flush();
     }
     return this.#replies.finish();
   }
 
   #runItem(steps: readonly DiskStep[]): void {
     this.#replies.beginItem();
+    this.#arrived = undefined;
     for (const [index, step] of steps.entries()) {
       try {
         this.#runStep(step, index === steps.length - 1);
@@ -48,8 +61,16 @@ export class StepRunner {
   }
 
   #runStep(step: DiskStep, isLast: boolean): void {
+    const arrived = this.#arrived;
+    this.#arrived = undefined;
+    if (step.op === 'expect' && arrived !== undefined && samePlace(arrived.at, step.at)) {
+      this.#replies.addSuccess(expectStats(this.#access, step, arrived.stats));
+      return;
+    }
     if (step.op !== 'write-temp') {
-      this.#replies.addSuccess(carryOut(this.#access, step));
+      const stats = carryOut(this.#access, step);
+      if (step.op === 'rename' && stats !== undefined) this.#arrived = { at: step.to, stats };
+      this.#replies.addSuccess(stats);
       return;
     }
     const { fd, stats } = writeTemp(this.#access, step);
@@ -65,20 +86,33 @@ export class StepRunner {
     this.#replies.addSuccess(stats);
   }
 
-  #flush(): void {
+  /**
+   * One after another as long as that costs nothing, as in memory; then many at a time, because a disk makes one write of
+   * flushes that are under way together.
+   */
+  async #flush(): Promise<void> {
     const unflushed = this.#unflushed;
     this.#unflushed = [];
-    for (const { fd, result, temp } of unflushed) {
-      try {
-        fdatasyncSync(fd);
-      } catch (error) {
-        this.#replies.failAt(result, toDiskError(error, temp));
-      } finally {
-        closeSync(fd);
-      }
-    }
+    let isSlow = false;
+    await Promise.all(
+      unflushed.map(async ({ fd, result, temp }) => {
+        const startedMs = performance.now();
+        try {
+          if (isSlow) await flushData(fd);
+          else fdatasyncSync(fd);
+        } catch (error) {
+          this.#replies.failAt(result, toDiskError(error, temp));
+        } finally {
+          closeSync(fd);
+        }
+        isSlow ||= performance.now() - startedMs > SLOW_FLUSH_MS;
+      }),
+    );
   }
 }
+
+const SLOW_FLUSH_MS = 0.1;
+const flushData = promisify(fdatasync);
 
 function carryOut(
   access: DirectoryAccess,
@@ -142,4 +176,8 @@ function nameOfStep(step: DiskStep): string {
     default:
       return step.path;
   }
+}
+
+function samePlace(a: StepPath, b: StepPath): boolean {
+  return 'area' in a ? 'area' in b && a.area === b.area : 'entry' in b && a.entry === b.entry;
 }
