@@ -1,6 +1,10 @@
 import type { CloseInfo } from '../transport.js';
 import type { QuicheConnection, QuicheConnectionError } from './quiche-binding.js';
 
+/** QUIC's INTERNAL_ERROR: this side gives the connection up so that a fresh one can replace it. */
+export const INTERNAL_ERROR = 0x1;
+/** CRYPTO_ERROR with the alert "certificate required". */
+export const CERTIFICATE_REQUIRED = 0x174;
 /** Longest reason that goes into a close: it must fit into the smallest packet. */
 const MAX_REASON_BYTES = 256;
 

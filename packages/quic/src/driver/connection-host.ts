@@ -1,8 +1,11 @@
+import type { SocketAddress, VerifyPeer } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import type { QuicConnection } from './connection.js';
 import type { AdmissionLimits } from './options.js';
 import type { ClosingDatagram } from './packet-sender.js';
+import type { PeerPath } from './peer-path.js';
+import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
 
 /** What a connection needs of its endpoint. */
@@ -21,4 +24,15 @@ export interface ConnectionHost {
   handleVerified(connection: QuicConnection): void;
   handleRejected(connection: QuicConnection, closeCode: number, reason: string): void;
   handleEnded(connection: QuicConnection, closing: ClosingDatagram | undefined): void;
+}
+
+export interface ConnectionSetup {
+  readonly id: string;
+  readonly role: 'dialler' | 'acceptor';
+  readonly quiche: QuicheConnection;
+  readonly path: PeerPath;
+  readonly verifyPeer: VerifyPeer;
+  readonly localAddress: SocketAddress;
+  readonly packetTargetBytes: number;
+  readonly handshakeTimeoutMs: number;
 }

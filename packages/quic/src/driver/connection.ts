@@ -11,18 +11,16 @@ import {
   type SendStream,
   type SocketAddress,
   TransportError,
-  type VerifyPeer,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { encodeReason, readCloseInfo } from './close-info.js';
-import type { ConnectionHost } from './connection-host.js';
+import { CERTIFICATE_REQUIRED, encodeReason, INTERNAL_ERROR, readCloseInfo } from './close-info.js';
+import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { readConnectionStats } from './connection-stats.js';
 import { DatagramChannel } from './datagram-channel.js';
 import { DeadlineTimer } from './deadline-timer.js';
 import { parseQuicheError } from './error-parsing.js';
 import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
-import type { PeerPath } from './peer-path.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import { ReceiveBudget } from './receive-budget.js';
 import type { ReceiveSlab } from './receive-slab.js';
@@ -38,21 +36,6 @@ import { UnverifiedBudget } from './unverified-budget.js';
 const PACKETS_PER_TURN = 512;
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
-/** QUIC's INTERNAL_ERROR: this side gives the connection up so that a fresh one can replace it. */
-const INTERNAL_ERROR = 0x1;
-/** CRYPTO_ERROR with the alert "certificate required". */
-const CERTIFICATE_REQUIRED = 0x174;
-
-export interface ConnectionSetup {
-  readonly id: string;
-  readonly role: 'dialler' | 'acceptor';
-  readonly quiche: QuicheConnection;
-  readonly path: PeerPath;
-  readonly verifyPeer: VerifyPeer;
-  readonly localAddress: SocketAddress;
-  readonly packetTargetBytes: number;
-  readonly handshakeTimeoutMs: number;
-}
 
 /**
  * One QUIC connection. Invariants:
