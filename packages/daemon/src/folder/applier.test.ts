@@ -174,6 +174,18 @@ describe('applying', () => {
     expect(displaced.map(({ path }) => path)).toEqual(['d/old', 'd/gone', 'l']);
   });
 
+  it('takes any name, also into history', async () => {
+    const names = ['new\nline', '🦊', ' ', `${'ä'.repeat(127)}x`, '-rf', '*', `d/${'y'.repeat(255)}`];
+    mkdirSync(join(folder.root, 'd'));
+    for (const text of ['one', 'two']) {
+      const tasks = [];
+      for (const name of names) tasks.push(await file(name, text));
+      expect((await apply(tasks)).map(({ outcome }) => outcome)).toEqual(names.map(() => 'applied'));
+      for (const name of names) expect(folder.read(name)).toBe(text);
+    }
+    expect(Object.keys(history()).sort()).toEqual([...names, 'd/'].sort());
+  });
+
   it('swaps files and directories, and removes trees from below', async () => {
     folder.write('file', 'x');
     mkdirSync(join(folder.root, 'empty'));

@@ -15,9 +15,11 @@ export function historySlot(batch: AreaPath, path: RelativePath): AreaPath {
   return `${batch}/${path}` as AreaPath;
 }
 
-/** Content that came from elsewhere: nobody misses it. */
+/** Beginnings of names below `tmp/` of what came from elsewhere, or stands elsewhere too: nobody misses it. */
+export const NEW_PREFIX = 'new-';
+
 export function newTemp(intentId: string): AreaPath {
-  return `tmp/new-${intentId}` as AreaPath;
+  return `tmp/${NEW_PREFIX}${intentId}` as AreaPath;
 }
 
 /** A person's file on its way from one path to another: never to be cleaned up, only to be put back. */

@@ -5,8 +5,9 @@ import type { HistoryItem, Intent } from '../core/ports/content-index.js';
 import type { DiskStep, FileStat, StepPath } from '../core/ports/folder-disk.js';
 import type { ApplierDependencies } from './applier.js';
 import { isAbsence } from './apply-failure.js';
-import { isToBeVerified, partialName } from './area-names.js';
+import { isToBeVerified, NEW_PREFIX, partialName } from './area-names.js';
 import { sameIdentity } from './posix-disk/stat-record.js';
+import { UNSHARE_PREFIX } from './posix-disk/temp-steps.js';
 import { putBack } from './put-back.js';
 import { RecoveryError } from './recovery-error.js';
 import { RootMissingError } from './root-missing-error.js';
@@ -32,6 +33,8 @@ export async function recoverIntents(dependencies: ApplierDependencies): Promise
     const finished = await recovery.recover(intent);
     if (finished !== undefined) recovered.push(finished);
   }
+  // Temps that were written and had no intent yet; the intents that are left need none any more.
+  await dependencies.disk.run([[{ op: 'clear-temps', prefixes: [NEW_PREFIX, UNSHARE_PREFIX] }]]);
   return recovered;
 }
 

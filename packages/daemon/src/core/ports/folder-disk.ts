@@ -165,6 +165,8 @@ export type DiskStep =
   | { readonly op: 'rmdir'; readonly path: RelativePath }
   | { readonly op: 'symlink'; readonly path: RelativePath; readonly target: string }
   | { readonly op: 'unlink-area'; readonly area: AreaPath }
+  /** Removes what lies below `tmp/` under a name with one of these beginnings. */
+  | { readonly op: 'clear-temps'; readonly prefixes: readonly string[] }
   | {
       readonly op: 'set-metadata';
       readonly path: RelativePath;

@@ -15,7 +15,15 @@ import { expectAt, expectStats, setMetadata } from './entry-steps.js';
 import { locateEntry, locateStep, pathOf, reach } from './location.js';
 import { linkTemp, lstatAt, renameStep } from './naming-steps.js';
 import { type PackedReplies, ReplyPacker } from './step-replies.js';
-import { copyToTemp, makeArea, partialToTemp, unlinkArea, unshare, writeTemp } from './temp-steps.js';
+import {
+  clearTemps,
+  copyToTemp,
+  makeArea,
+  partialToTemp,
+  unlinkArea,
+  unshare,
+  writeTemp,
+} from './temp-steps.js';
 
 /** A new temp whose bytes are still to be flushed, and where its result is kept. */
 interface Unflushed {
@@ -149,6 +157,9 @@ function carryOut(
     case 'unlink-area':
       unlinkArea(access, step.area);
       return undefined;
+    case 'clear-temps':
+      clearTemps(access, step.prefixes);
+      return undefined;
     case 'set-metadata':
       return setMetadata(access, step);
     case 'stat':
@@ -173,6 +184,8 @@ function nameOfStep(step: DiskStep): string {
     case 'unlink-area':
     case 'unshare':
       return step.area;
+    case 'clear-temps':
+      return 'tmp';
     default:
       return step.path;
   }

@@ -9,6 +9,7 @@ import {
   fstatSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   unlinkSync,
 } from 'node:fs';
@@ -22,6 +23,8 @@ import { createRegular, openRegular, readFully, setTimes, writeFully } from './r
 
 type Step<Op extends DiskStep['op']> = DiskStep & { readonly op: Op };
 
+export const UNSHARE_PREFIX = 'unshare-';
+const TEMPS = 'tmp' as AreaPath;
 const READ_AND_WRITE = 0o600;
 const umask = process.umask();
 
@@ -94,7 +97,7 @@ export function unshare(access: DirectoryAccess, area: AreaPath): BigIntStats {
   const source = openRegular(path);
   try {
     // In tmp/, because the name with anything added to it may be too long.
-    const copy = locateArea(`tmp/unshare-${stats.ino}` as AreaPath);
+    const copy = locateArea(`${TEMPS}/${UNSHARE_PREFIX}${stats.ino}` as AreaPath);
     removeLeftover(reach(access, copy));
     copyOpenFile(source.fd, reach(access, copy));
     finishCopy(reach(access, copy), (fd) => {
@@ -131,12 +134,20 @@ export function unlinkArea(access: DirectoryAccess, area: AreaPath): void {
   removeLeftover(reach(access, locateArea(area)));
 }
 
+export function clearTemps(access: DirectoryAccess, prefixes: readonly string[]): void {
+  makeArea(access, TEMPS);
+  const directory = access.prefixOf(`${AREA_NAME}/${TEMPS}`);
+  for (const name of readdirSync(directory)) {
+    if (prefixes.some((prefix) => name.startsWith(prefix))) unlinkSync(directory + name);
+  }
+}
+
 function createTemp(access: DirectoryAccess, temp: Location, mode: number): number {
   try {
     return createRegular(reach(access, temp), mode);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
-    makeArea(access, 'tmp' as AreaPath);
+    makeArea(access, TEMPS);
     return createRegular(reach(access, temp), mode);
   }
 }
