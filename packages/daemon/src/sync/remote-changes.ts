@@ -98,7 +98,7 @@ export class RemoteChanges {
     const copy = conflictCopyOf(lost, this.deps.blake3);
     const copyRow = tx.get(copy.path);
     if (copyRow?.known !== undefined && isSettled(copyRow)) return;
-    this.deps.receipts.awaitCopy(device, lost.path, sequence, copy.path);
+    this.deps.receipts.awaitCopy(device, sequence, copy.path);
   }
 
   /** A version that had seen what a conflict copy holds makes the copy needless, unless somebody changed it since. */
