@@ -7,6 +7,7 @@ import type { ApplyTask } from '../core/ports/applier.js';
 import type { FileStat, FolderDisk } from '../core/ports/folder-disk.js';
 import { FolderApplier } from './applier.js';
 import { TestIntents } from './applier-fixture.js';
+import { stepByStep } from './disk-interference.js';
 import { alterDisk, contentOf, entryOf, makeTestFolder, type TestFolder } from './folder-fixture.js';
 
 /** A crash: nothing after it happens. */
@@ -24,21 +25,11 @@ class Fuse {
   }
 
   disk(disk: FolderDisk): FolderDisk {
-    return alterDisk(disk, {
-      run: async (items) => {
-        const results = [];
-        for (const steps of items) {
-          const done = [];
-          for (const step of steps) {
-            this.burn();
-            const [result] = await disk.run([[step]]);
-            done.push(...(result ?? []));
-            if (result?.[0]?.ok !== true) break;
-          }
-          results.push(done);
-        }
-        return results;
-      },
+    const fused = stepByStep(disk, () => {
+      this.burn();
+      return undefined;
+    });
+    return alterDisk(fused, {
       flushDirectories: async (directories) => {
         this.burn();
         return disk.flushDirectories(directories);
