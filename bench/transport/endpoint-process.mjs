@@ -7,7 +7,7 @@ const ALPN = 'bench/1';
 const options = JSON.parse(process.argv[2] ?? '{}');
 const verifyPeer = (chain) => ({ accepted: true, identity: { key: certificateKey(chain[0]) } });
 const endpoint = await createQuicEndpoint({
-  listen: { host: '127.0.0.1', port: 0 },
+  listen: { host: options.host ?? '127.0.0.1', port: 0 },
   credentials: createSelfSignedCredentials(),
   verifyPeer,
   ...(options.maxPacketBytes === undefined ? {} : { maxPacketBytes: options.maxPacketBytes }),

@@ -28,6 +28,14 @@ export function encodeFrame(type: number, payload: Uint8Array): Uint8Array {
   return frame;
 }
 
+/** What stands before a payload of that length, for those who write the payload by itself. */
+export function encodeFrameHead(type: number, payloadBytes: number): Uint8Array {
+  const head = new Uint8Array(FRAME_HEADER_BYTES);
+  head[0] = type;
+  new DataView(head.buffer).setUint32(1, payloadBytes);
+  return head;
+}
+
 /** Cuts a stream of bytes into frames. A length is held against its limit before a byte of the payload is kept. */
 export class FrameDecoder {
   private readonly header = new Uint8Array(FRAME_HEADER_BYTES);
@@ -83,7 +91,7 @@ export class FrameDecoder {
       this.emit(bytes.subarray(from, from + length), frames);
       return from + length;
     }
-    this.payload ??= new Uint8Array(length);
+    this.payload ??= newPayload(length);
     const taken = Math.min(length - this.payloadBytes, available);
     this.payload.set(bytes.subarray(from, from + taken), this.payloadBytes);
     this.payloadBytes += taken;
@@ -102,4 +110,9 @@ export class FrameDecoder {
     const [, a = 0, b = 0, c = 0, d = 0] = this.header;
     return a * 0x1000000 + b * 0x10000 + c * 0x100 + d;
   }
+}
+
+/** A buffer of its own, not zeroed first: every byte of it is written before it is handed up. */
+function newPayload(length: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(length);
 }

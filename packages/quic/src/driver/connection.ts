@@ -247,7 +247,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     const now = performance.now();
     this.#keepAliveAtMs = now + this.host.profile.keepAliveMs;
     this.#stall.noteReceived(now);
-    this.#packetSize.handleReceived();
+    this.#packetSize.handleReceived(now);
     if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
     if (this.#identity === undefined || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);

@@ -9,7 +9,7 @@ function probe(size: PacketSize, carriesBytes: number, fromMs: number, untilMs: 
     const due = size.takeDueProbe(now);
     if (due === undefined) continue;
     probed.push(due.sizeBytes);
-    if (due.sizeBytes <= carriesBytes) size.handleAnswer(due.id, due.sizeBytes);
+    if (due.sizeBytes <= carriesBytes) size.handleAnswer(due.id, due.sizeBytes, now);
   }
   return probed;
 }
@@ -27,15 +27,19 @@ describe('PacketSize', () => {
   it('tries each size three times, and smaller ones after it', () => {
     const size = new PacketSize(1_472);
     size.start(0);
-    expect(probe(size, 1_400, 0, 10_000)).toEqual([1_472, 1_472, 1_472, 1_452, 1_452, 1_452, 1_392]);
+    expect(probe(size, 1_400, 0, 5_000)).toEqual([1_472, 1_472, 1_472, 1_452, 1_452, 1_452, 1_392]);
     expect(size.currentBytes).toBe(1_392);
   });
 
-  it('stays with the smallest where nothing else gets through, and stops asking', () => {
+  it('asks again for what is above, ever more rarely', () => {
     const size = new PacketSize(1_472);
     size.start(0);
-    expect(probe(size, 1_200, 0, 60_000)).toHaveLength(12);
+    expect(probe(size, 1_200, 0, 7_000)).toHaveLength(12);
     expect(size.currentBytes).toBe(1_200);
+    expect(probe(size, 1_200, 7_010, 1_000_000).length).toBeLessThan(12 * 9);
+    // A peer that was only too busy to answer costs no more than the wait.
+    expect(probe(size, 1_472, 1_000_010, 2_000_000)).toContain(1_472);
+    expect(size.currentBytes).toBe(1_472);
     expect(size.deadlineMs).toBe(Number.POSITIVE_INFINITY);
   });
 
@@ -44,10 +48,10 @@ describe('PacketSize', () => {
     size.start(0);
     const due = size.takeDueProbe(0);
     if (due === undefined) throw new Error('a probe is due');
-    size.handleAnswer(due.id + 1, due.sizeBytes);
-    size.handleAnswer(due.id, 16_000);
+    size.handleAnswer(due.id + 1, due.sizeBytes, 1);
+    size.handleAnswer(due.id, 16_000, 1);
     expect(size.currentBytes).toBe(1_200);
-    size.handleAnswer(due.id, due.sizeBytes);
+    size.handleAnswer(due.id, due.sizeBytes, 1);
     expect(size.currentBytes).toBe(9_000);
   });
 
@@ -60,22 +64,23 @@ describe('PacketSize', () => {
     expect(probe(size, 1_472, 100, 1_000)).toEqual([1_472]);
   });
 
-  it('falls back after three timeouts in a row, and asks again later, ever more rarely', () => {
+  it('falls back after three timeouts in a row and a while of silence, and looks again soon', () => {
     const size = new PacketSize(9_000);
     size.start(0);
     probe(size, 9_000, 0, 10);
     size.handleTimeout(1_000);
     size.handleTimeout(1_100);
-    size.handleReceived();
-    size.handleTimeout(1_200);
-    size.handleTimeout(1_300);
+    size.handleReceived(1_150);
+    for (const now of [1_200, 1_300, 1_400, 1_749]) size.handleTimeout(now);
     expect(size.currentBytes).toBe(9_000);
-    size.handleTimeout(1_400);
+    size.handleTimeout(1_750);
     expect(size.currentBytes).toBe(1_200);
-    expect(probe(size, 9_000, 1_400, 6_390)).toEqual([]);
-    expect(probe(size, 9_000, 6_400, 6_400)).toEqual([9_000]);
-    for (let i = 0; i < 3; i++) size.handleTimeout(7_000);
-    expect(size.deadlineMs).toBe(17_000);
+    expect(probe(size, 9_000, 1_750, 1_990)).toEqual([]);
+    expect(probe(size, 9_000, 2_000, 2_000)).toEqual([9_000]);
+    // Again: the wait doubles, so that a path on which only probes get through is not tried all the time.
+    for (const now of [3_000, 3_100, 3_200]) size.handleTimeout(now);
+    expect(size.currentBytes).toBe(1_200);
+    expect(size.deadlineMs).toBe(3_700);
   });
 
   it('falls back upon losses without progress, not upon losses alone', () => {

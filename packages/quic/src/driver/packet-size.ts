@@ -10,17 +10,23 @@ export interface Probe {
  * probe, answered by the peer, has shown to get through; lowered when packets vanish. Times in ms, monotonic.
  *
  * quiche has neither probing nor a size that can change, but it never makes a packet larger than the buffer it is given.
+ *
+ * A round of probes tries every size above the present one, largest first. A round that ends below the target is followed
+ * by another, ever later: a peer that was merely too busy to answer must not leave the connection slow for good.
  */
 export class PacketSize {
   #currentBytes = MIN_PACKET_BYTES;
   readonly #candidates: readonly number[];
   #candidate = 0;
   #attempt = 0;
+  #rounds = 0;
   #probeId = 0;
   #probeInFlight: Probe | undefined;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #timeoutsInARow = 0;
+  #receivedAtMs = Number.NEGATIVE_INFINITY;
   #fallbacks = 0;
+  #fellBackAtMs = Number.NEGATIVE_INFINITY;
   #lostBefore = 0;
 
   constructor(targetBytes: number) {
@@ -40,9 +46,8 @@ export class PacketSize {
 
   /** The peer is known: packets may grow. */
   start(now: number): void {
-    this.#candidate = 0;
-    this.#attempt = 0;
-    this.#dueAtMs = this.#candidates.length > 0 ? now : Number.POSITIVE_INFINITY;
+    this.#receivedAtMs = now;
+    this.#startRound(now);
   }
 
   takeDueProbe(now: number): Probe | undefined {
@@ -53,7 +58,7 @@ export class PacketSize {
     }
     const sizeBytes = this.#candidates[this.#candidate];
     if (sizeBytes === undefined || sizeBytes <= this.#currentBytes) {
-      this.#dueAtMs = Number.POSITIVE_INFINITY;
+      this.#endRound(now);
       return undefined;
     }
     this.#probeId = (this.#probeId + 1) & 0xffff;
@@ -69,22 +74,26 @@ export class PacketSize {
     this.#dueAtMs = now + PROBE_RETRY_MS;
   }
 
-  handleAnswer(id: number, sizeBytes: number): void {
+  handleAnswer(id: number, sizeBytes: number, now: number): void {
     const probe = this.#probeInFlight;
     if (probe === undefined || probe.id !== id || probe.sizeBytes !== sizeBytes) return;
-    this.#probeInFlight = undefined;
     this.#currentBytes = sizeBytes;
-    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    this.#endRound(now);
   }
 
-  handleReceived(): void {
+  handleReceived(now: number): void {
     this.#timeoutsInARow = 0;
+    this.#receivedAtMs = now;
   }
 
-  /** A timer of quiche ran out: unanswered packets, most likely. */
+  /**
+   * A timer of quiche ran out: unanswered packets, most likely. Several in a row and a while without a word point to a
+   * black hole; either alone is what a busy machine looks like.
+   */
   handleTimeout(now: number): void {
     this.#timeoutsInARow += 1;
-    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK) this.#fallBack(now);
+    const isSilent = now - this.#receivedAtMs >= SILENCE_BEFORE_FALLBACK_MS;
+    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK && isSilent) this.#fallBack(now);
   }
 
   /** Looked at about once a second while bytes wait: losses without any progress are a black hole for large packets. */
@@ -94,13 +103,27 @@ export class PacketSize {
     if (lost > 0 && !madeProgress) this.#fallBack(now);
   }
 
+  #startRound(atMs: number): void {
+    this.#candidate = 0;
+    this.#attempt = 0;
+    this.#probeInFlight = undefined;
+    this.#dueAtMs = this.#candidates.length > 0 ? atMs : Number.POSITIVE_INFINITY;
+  }
+
+  #endRound(now: number): void {
+    const isAtTarget = this.#currentBytes >= (this.#candidates[0] ?? 0);
+    this.#rounds = isAtTarget ? 0 : this.#rounds + 1;
+    const delayMs = Math.min(FIRST_ROUND_DELAY_MS * 2 ** (this.#rounds - 1), MAX_DELAY_MS);
+    this.#startRound(isAtTarget ? Number.POSITIVE_INFINITY : now + delayMs);
+  }
+
   #fallBack(now: number): void {
     if (this.#currentBytes === MIN_PACKET_BYTES) return;
     this.#currentBytes = MIN_PACKET_BYTES;
     this.#timeoutsInARow = 0;
-    this.#candidate = 0;
-    this.#attempt = 0;
-    this.#dueAtMs = now + Math.min(FIRST_REPROBE_MS * 2 ** this.#fallbacks, MAX_REPROBE_MS);
+    if (now - this.#fellBackAtMs > FORGET_FALLBACK_MS) this.#fallbacks = 0;
+    this.#fellBackAtMs = now;
+    this.#startRound(now + Math.min(FIRST_REPROBE_MS * 2 ** this.#fallbacks, MAX_DELAY_MS));
     this.#fallbacks += 1;
   }
 }
@@ -111,5 +134,9 @@ const ATTEMPTS = 3;
 const PROBE_INTERVAL_MS = 250;
 const PROBE_RETRY_MS = 5;
 const TIMEOUTS_BEFORE_FALLBACK = 3;
-const FIRST_REPROBE_MS = 5_000;
-const MAX_REPROBE_MS = 600_000;
+const SILENCE_BEFORE_FALLBACK_MS = 600;
+const FIRST_ROUND_DELAY_MS = 5_000;
+/** The first look after a fall back comes soon: a probe tells a black hole from a busy machine. */
+const FIRST_REPROBE_MS = 250;
+const FORGET_FALLBACK_MS = 60_000;
+const MAX_DELAY_MS = 600_000;

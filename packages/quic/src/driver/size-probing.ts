@@ -34,7 +34,7 @@ export function handleTransportDatagram(
   const id = view.readUInt16BE(1);
   const sizeBytes = view.readUInt16BE(3);
   if (datagram[0] === ANSWER) {
-    packetSize.handleAnswer(id, sizeBytes);
+    packetSize.handleAnswer(id, sizeBytes, performance.now());
   } else if (datagram[0] === PROBE) {
     const answer = Buffer.alloc(HEAD_BYTES);
     writeHead(answer, ANSWER, id, sizeBytes);
