@@ -19,7 +19,7 @@ export interface ConnectionHost {
   schedule(connection: QuicConnection): void;
   /** The kernel takes no more packets: try again in a moment. */
   scheduleLater(connection: QuicConnection): void;
-  countSent(bytes: number): void;
+  countSent(packets: number, bytes: number): void;
   /** The peer's certificate was accepted. */
   handleVerified(connection: QuicConnection): void;
   handleRejected(connection: QuicConnection, closeCode: number, reason: string): void;

@@ -105,7 +105,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       io: host.io,
       path: setup.path,
       packetSize: this.#packetSize,
-      countSent: (bytes) => host.countSent(bytes),
+      countSent: (packets, bytes) => host.countSent(packets, bytes),
     });
     this.#handshakeDeadlineMs = now + setup.handshakeTimeoutMs;
     this.#keepAliveAtMs = now + host.profile.keepAliveMs;

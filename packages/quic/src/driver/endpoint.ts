@@ -165,8 +165,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     }, CONGESTED_RETRY_MS);
   }
 
-  countSent(bytes: number): void {
-    this.#datagramsOut += 1;
+  countSent(packets: number, bytes: number): void {
+    this.#datagramsOut += packets;
     this.#bytesOut += bytes;
   }
 
@@ -261,6 +261,6 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     buffer.set(datagram);
     this.io.send(datagram.length, to.host, to.port);
     this.io.flush();
-    this.countSent(datagram.length);
+    this.countSent(1, datagram.length);
   }
 }

@@ -19,7 +19,7 @@ export interface PacketSenderDependencies {
   readonly io: DatagramIo;
   readonly path: PeerPath;
   readonly packetSize: PacketSize;
-  readonly countSent: (bytes: number) => void;
+  readonly countSent: (packets: number, bytes: number) => void;
 }
 
 /** Takes packets out of quiche, at the size that the path carries now, and puts them on the network. */
@@ -30,11 +30,13 @@ export class PacketSender {
   send(limit: number): number {
     const { io, packetSize, path, countSent } = this.dependencies;
     const probeBytes = this.#startProbe();
+    const sizeBytes = packetSize.currentBytes;
     let isProbing = probeBytes > 0;
     let sent = 0;
+    let bytes = 0;
     let isCongested = false;
     while (sent < limit) {
-      const buffer = io.allocate(isProbing ? probeBytes : packetSize.currentBytes);
+      const buffer = io.allocate(isProbing ? probeBytes : sizeBytes);
       if (buffer === undefined) {
         isCongested = true;
         break;
@@ -44,12 +46,15 @@ export class PacketSender {
       const [length, info] = result;
       const to = path.resolve(info.to.host, info.to.port);
       io.send(length, to.host, to.port);
-      countSent(length);
+      bytes += length;
       sent += 1;
       if (isProbing) isProbing = sent < PROBE_PACKETS && this.dependencies.quiche.dgramSendQueueLen() > 0;
     }
     if (probeBytes > 0) this.#finishProbe();
-    if (sent > 0) io.flush();
+    if (sent > 0) {
+      io.flush();
+      countSent(sent, bytes);
+    }
     return isCongested ? -1 : sent;
   }
 

@@ -111,6 +111,9 @@ class DgramIo implements DatagramIo {
 class PacketRing {
   #slab: Buffer | undefined;
   #views = new Map<number, Buffer[]>();
+  /** Of the size asked for last, which is nearly always the one asked for next. */
+  #current: Buffer[] = [];
+  #currentSizeBytes = 0;
   #next = 0;
 
   constructor(
@@ -119,9 +122,12 @@ class PacketRing {
   ) {}
 
   next(sizeBytes: number): Buffer {
-    const views = this.#views.get(sizeBytes) ?? this.#buildViews(sizeBytes);
+    if (sizeBytes !== this.#currentSizeBytes) {
+      this.#current = this.#views.get(sizeBytes) ?? this.#buildViews(sizeBytes);
+      this.#currentSizeBytes = sizeBytes;
+    }
     this.#next = (this.#next + 1) % this.count;
-    return views[this.#next] ?? Buffer.alloc(sizeBytes);
+    return this.#current[this.#next] ?? Buffer.alloc(sizeBytes);
   }
 
   /** One view per buffer and size, kept: making one per packet would cost as much as routing it. */
