@@ -20,6 +20,7 @@ import { ALPN, CloseCode, PAIRING_ALPN } from './core/wire/frame-types.js';
 import { toHex } from './core/wire/hex.js';
 import type { Discovery } from './discovery/discovery.js';
 import { AddressWatch } from './discovery/network-addresses.js';
+import { DiskThreads } from './folder/posix-disk/disk-threads.js';
 import { createArea } from './folder/posix-disk/posix-folder-disk.js';
 import { type DaemonParts, PairingEvents } from './handlers/daemon-parts.js';
 import { createHandlers } from './handlers/handlers.js';
@@ -49,6 +50,7 @@ export interface DaemonOptions {
 }
 
 const SESSION_ID_BYTES = 16;
+const MAX_WRONG_PROOF_NOTICES = 100;
 const blake3 = (bytes: Uint8Array): Uint8Array => blake3Hash(bytes);
 
 /** The composition root: builds every part, joins them, starts them, and stops them in reverse. */
@@ -220,6 +222,8 @@ export class Daemon {
 
   private createFolders(orchestrator: Orchestrator): SharedFolderSet {
     const { home, settings, sharedFolders, log } = this.deps;
+    const diskThreads = new DiskThreads();
+    this.stops.push(() => diskThreads.close());
     return new SharedFolderSet({
       store: sharedFolders,
       orchestrator,
@@ -232,6 +236,7 @@ export class Daemon {
             clock,
             blake3,
             indexFileOf: (id) => indexFileOf(home, id),
+            diskThreads,
             rescanIntervalMs: () => settings.value('rescanIntervalSeconds') * 1000,
           },
           events,
@@ -259,23 +264,28 @@ export class Daemon {
       },
       ownName: () => settings.value('name'),
       listenPort: () => endpoint.localAddress.port,
-      dial: async (address, signal) => {
-        const verifyPeer = verifyIncoming(identity.deviceId, () => false);
-        const connection = await endpoint.connect(address, { alpn: PAIRING_ALPN, verifyPeer, signal });
-        return { connection, device: connection.peer.key as DeviceKey };
+      dial: (address, device, signal) => {
+        const verifyPeer = verifyDevice(identity.deviceId, device as string as DeviceId);
+        return endpoint.connect(address, { alpn: PAIRING_ALPN, verifyPeer, signal });
       },
       deviceOf: (connection) => connection.peer.key as DeviceKey,
-      onPaired: (peer, ticketId) => {
-        const { device, name, addresses } = peer;
-        devices.add({ id: device, name, addresses, pairedAtMs: clock.nowMs() });
-        orchestrator.addDevice({ device, name, addresses });
-        this.pairingEvents.emit({ type: 'paired', peer, ticketId: toHex(ticketId) });
+      store: (peer) => {
+        const { device, addresses } = peer;
+        const { name } = devices.add({ id: device, name: peer.name, addresses, pairedAtMs: clock.nowMs() });
+        const stored = { device, name, addresses };
+        orchestrator.addDevice(stored);
         log.info({ device, name }, 'paired');
+        return stored;
       },
-      onWrongProof: (from) => {
-        if (this.wrongProofs.size < 100) this.wrongProofs.add(from);
-        this.pairingEvents.emit({ type: 'wrong-proof', from });
-        log.warn({ from }, 'wrong pairing proof');
+      events: {
+        redeemed: (peer, ticketId) =>
+          this.pairingEvents.emit({ type: 'paired', peer, ticketId: toHex(ticketId) }),
+        wrongProof: (from) => {
+          if (this.wrongProofs.size < MAX_WRONG_PROOF_NOTICES) this.wrongProofs.add(from);
+          this.pairingEvents.emit({ type: 'wrong-proof', from });
+          log.warn({ from }, 'wrong pairing proof');
+        },
+        failed: (error) => log.error({ err: error }, 'a paired device cannot be stored'),
       },
     });
   }

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
+import { parentOf } from '../core/model/relative-path.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
 import { FolderApplier } from '../folder/applier.js';
+import { HistoryWatch } from '../folder/history-watch.js';
+import type { DiskThreads } from '../folder/posix-disk/disk-threads.js';
 import { type ClosableFolderDisk, createFolderDisk } from '../folder/posix-disk/posix-folder-disk.js';
 import { FolderScanner } from '../folder/scanner.js';
 import { createFolderWatcher } from '../folder/watcher/folder-watcher.js';
@@ -21,6 +24,8 @@ export interface FolderAssemblyDependencies {
   readonly blake3: Blake3;
   readonly indexFileOf: (id: FolderId) => string;
   readonly rescanIntervalMs: () => number;
+  /** Serves the disks of all folders. */
+  readonly diskThreads: DiskThreads;
 }
 
 /** A folder with all its adapters, ready to be started. */
@@ -43,7 +48,14 @@ export function assembleFolder(
 ): AssembledFolder {
   const { clock, blake3 } = deps;
   const index = openContentIndex({ file: deps.indexFileOf(place.id), folder: place.id, randomBytes, clock });
-  const disk = createFolderDisk({ rootPath: place.path });
+  const disk = createFolderDisk({ rootPath: place.path, sharedThreads: deps.diskThreads });
+  const history = new HistoryWatch(
+    { disk, clock, randomBytes },
+    {
+      onRescued: (path) => runner.lookAt(parentOf(path)),
+      onFailed: (error) => events.failed('keeping an edit to a replaced file', error),
+    },
+  );
   const runner = new FolderRunner(
     {
       folder: place.id,
@@ -65,6 +77,7 @@ export function assembleFolder(
   );
   const close = async () => {
     await runner.stop();
+    await history.stop();
     await disk.close();
     index.close();
   };

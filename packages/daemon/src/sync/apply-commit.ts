@@ -23,7 +23,8 @@ export function commitApplied(
   const copies: RelativePath[] = [];
   context.index.transact((tx) => {
     for (const { task, outcome } of done) {
-      holdEntry(tx, task.path, task.entry, outcome.stat, context);
+      // A change between the look at a file and the setting of its times shows only in its bytes.
+      holdEntry(tx, task.path, task.entry, outcome.stat, context, task.action.kind === 'metadata');
       if (task.action.kind === 'move')
         holdEntry(tx, task.action.from, task.action.fromEntry, undefined, context);
       if (outcome.copy !== undefined) copies.push(holdCopy(tx, task.path, outcome.copy, context));

@@ -26,6 +26,8 @@ export interface ApplyLoopDependencies {
   readonly onLocalEdit: (paths: readonly RelativePath[]) => void;
   /** This disk cannot hold that name, ever. */
   readonly onUnplaceable: (path: RelativePath, reason: string) => void;
+  /** After the disk as a whole failed: finds out what was done, before anything else is. */
+  readonly recover: () => Promise<void>;
   readonly onFailed: (error: unknown) => void;
   /** True when there are other devices than the one an entry came from. */
   readonly relays: () => boolean;
@@ -178,6 +180,7 @@ export class ApplyLoop {
       } catch (error) {
         this.deps.onFailed(error);
         await new Promise<void>((resolve) => this.deps.clock.after(RETRY_MS, resolve));
+        await this.deps.recover().catch((failure: unknown) => this.deps.onFailed(failure));
         if (this.todo.size === 0) this.passAfter ??= '';
       }
     }

@@ -182,25 +182,29 @@ export class ContentFetch {
   }
 
   private deliver(device: DeviceKey, fetches: ReadonlySet<Fetch>, chunk: ChunkRef, bytes: Uint8Array): void {
-    let copies = 0;
-    let pending = 0;
+    let pending = 1;
     const written = (wrong: boolean) => {
       if (wrong) this.deps.onWrongBytes(device);
       if (--pending > 0) return;
       this.unwrittenBytes -= chunk.lengthBytes;
       this.pump();
     };
-    pending = 1;
+    const partials: Fetch[] = [];
     for (const fetch of fetches) {
       fetch.from = device;
-      if (fetch.partial === undefined) {
+      if (fetch.partial !== undefined) partials.push(fetch);
+      else {
         this.remove(fetch);
         this.deps.onDone(fetch.content, { ok: true, source: { kind: 'bytes', bytes } });
-        continue;
       }
+    }
+    // Whoever writes takes the buffer away, so each has one of its own before the first does.
+    const buffers = partials.map((_, i) =>
+      i === 0 && partials.length === fetches.size ? bytes : bytes.slice(),
+    );
+    for (const [i, fetch] of partials.entries()) {
       pending++;
-      const own = copies++ === 0 ? bytes : bytes.slice();
-      fetch.partial.write(chunk, own).then(
+      fetch.partial?.write(chunk, buffers[i] ?? bytes).then(
         (outcome) => {
           written(outcome === 'wrong-hash');
           if (outcome === 'wrong-hash') this.wantFromOthers(fetch, chunk, device);

@@ -116,6 +116,7 @@ export class FolderRunner implements LinkedFolder {
       onHeld: (paths) => this.nowHeld(paths),
       onLocalEdit: (paths) => this.hintParents(paths),
       onUnplaceable: (path, reason) => this.receipts.unplaceable(path, reason),
+      recover: () => this.recover(),
       onFailed: (error) => deps.events.failed('applying changes', error),
       relays: () => this.links.size > 1,
     });
@@ -128,10 +129,7 @@ export class FolderRunner implements LinkedFolder {
   /** Recovers what a crash left, watches, looks at everything once, and is then ready to be exchanged. */
   async start(): Promise<void> {
     const { signal } = this.stopping;
-    commitRecovered(await this.deps.applier.recover(), {
-      index: this.deps.index,
-      nowMs: this.deps.clock.nowMs(),
-    });
+    await this.recover();
     await this.startWatching();
     await this.scan({ kind: 'everything' });
     if (signal.aborted) return;
@@ -174,6 +172,11 @@ export class FolderRunner implements LinkedFolder {
       changed += await this.scanQueue.then(() => 0);
     }
     return changed;
+  }
+
+  /** Something changed in this directory that no watcher may have seen. */
+  lookAt(directory: DirectoryPath): void {
+    this.hints.hint(directory);
   }
 
   counts(): IndexCounts {
@@ -254,6 +257,12 @@ export class FolderRunner implements LinkedFolder {
   }
 
   // ---- at work
+
+  /** Finds out what became of the intents that a crash or a failing disk left, and stores it. */
+  private async recover(): Promise<void> {
+    const recovered = await this.deps.applier.recover();
+    commitRecovered(recovered, { index: this.deps.index, nowMs: this.deps.clock.nowMs() });
+  }
 
   private becomeReady(): void {
     if (!this.deps.index.identity().firstScanDone) this.deps.index.transact((tx) => tx.finishFirstScan());

@@ -1,10 +1,10 @@
-import { type BidiStream, encodeFrame, readFrames } from '@landropic/quic';
+import { type BidiStream, encodeFrame, encodeFrameHead, readFrames } from '@landropic/quic';
 import type { ContentHash, FolderId } from '../core/model/identifiers.js';
 import type { ChunkLocation } from '../core/ports/content-index.js';
 import type { FolderDisk, ReadChunk } from '../core/ports/folder-disk.js';
-import { decodePayload, encodePayload } from '../core/wire/codec.js';
-import { StreamKind } from '../core/wire/frame-types.js';
-import type { Frame, FrameOf } from '../core/wire/frames.js';
+import { decodePayload, encodeChunkHead, encodePayload } from '../core/wire/codec.js';
+import { FrameType, StreamKind } from '../core/wire/frame-types.js';
+import type { FrameOf } from '../core/wire/frames.js';
 import { frameLimit } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
 
@@ -27,6 +27,7 @@ const SLICE_BYTES = 2 * 1024 * 1024;
 const MAX_QUEUED = 256;
 /** Small chunks are gathered into writes of about this size. */
 const WRITE_BYTES = 256 * 1024;
+const COPY_BELOW_BYTES = 32 * 1024;
 
 /** Answers the chunk requests of one peer, from this device's files, with every hash checked before it is sent. */
 export class ChunkServer {
@@ -133,24 +134,35 @@ export class ChunkServer {
   ): Promise<void> {
     let gathered: Uint8Array[] = [];
     let gatheredBytes = 0;
+    const flush = async () => {
+      if (gathered.length === 0) return;
+      const joined = joinBytes(gathered);
+      gathered = [];
+      gatheredBytes = 0;
+      await stream.write(joined);
+    };
     for (const [i, bytes] of chunks.entries()) {
-      const frame: Frame =
-        bytes === undefined
-          ? { type: 'chunkMissing', requestId: request.requestId, index: from + i }
-          : { type: 'chunk', requestId: request.requestId, index: from + i, bytes };
-      const { frameType, payload } = encodePayload(frame);
-      const encoded = encodeFrame(frameType, payload);
-      gathered.push(encoded);
-      gatheredBytes += encoded.length;
-      this.servedBytes += bytes?.length ?? 0;
-      if (gatheredBytes >= WRITE_BYTES) {
-        await stream.write(joinBytes(gathered));
-        gathered = [];
-        gatheredBytes = 0;
+      const { requestId } = request;
+      if (bytes === undefined) {
+        const { frameType, payload } = encodePayload({ type: 'chunkMissing', requestId, index: from + i });
+        gathered.push(encodeFrame(frameType, payload));
+      } else {
+        // Large chunks go out as they were read, behind their head: nothing is copied.
+        const head = encodeChunkHead(requestId, from + i, bytes.length);
+        gathered.push(encodeFrameHead(FrameType.chunk, head.length + bytes.length), head);
+        this.servedBytes += bytes.length;
+        if (bytes.length >= COPY_BELOW_BYTES) {
+          await flush();
+          await stream.write(bytes);
+          continue;
+        }
+        gathered.push(bytes);
       }
+      gatheredBytes += bytes?.length ?? 0;
+      if (gatheredBytes >= WRITE_BYTES) await flush();
     }
     this.lastServed = performance.now();
-    if (gathered.length > 0) await stream.write(joinBytes(gathered));
+    await flush();
   }
 }
 

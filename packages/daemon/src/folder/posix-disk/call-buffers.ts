@@ -2,24 +2,34 @@ import type { DiskStep } from '../../core/ports/folder-disk.js';
 
 /** From here on a buffer is worth a transfer of its own. */
 const MIN_TRANSFER_BYTES = 16 * 1024;
+const MAX_SLACK_BYTES = 64;
 
 /**
- * Readies the bytes of a call for another thread: a large buffer that holds nothing else is handed over, the rest is
- * copied into one buffer that is. (A view's whole buffer would be copied otherwise, however small the view.)
+ * Readies the bytes of a call for another thread: a large buffer that holds next to nothing else is handed over with all
+ * that is in it, the rest is copied into one buffer that is. (A view's whole buffer would be copied otherwise, however
+ * small the view.) Only for bytes that the caller gives away.
  */
 export function handOver<Value extends { readonly bytes: Uint8Array }>(
   values: readonly Value[],
 ): { values: Value[]; transfer: ArrayBuffer[] } {
+  return pack(values, fillsBuffer);
+}
+
+function pack<Value extends { readonly bytes: Uint8Array }>(
+  values: readonly Value[],
+  mayTake: (bytes: Uint8Array) => boolean,
+): { values: Value[]; transfer: ArrayBuffer[] } {
   const transfer: ArrayBuffer[] = [];
   let packedBytes = 0;
-  for (const { bytes } of values) if (!ownsBuffer(bytes)) packedBytes += bytes.length;
+  for (const { bytes } of values) if (!mayTake(bytes)) packedBytes += bytes.length;
   const packed = new Uint8Array(packedBytes);
   if (packedBytes > 0) transfer.push(packed.buffer);
   let filled = 0;
   const handedOver = values.map((value) => {
     const { bytes } = value;
-    if (ownsBuffer(bytes)) {
-      if (!transfer.includes(bytes.buffer)) transfer.push(bytes.buffer);
+    const { buffer } = bytes;
+    if (mayTake(bytes) && buffer instanceof ArrayBuffer) {
+      if (!transfer.includes(buffer)) transfer.push(buffer);
       return value;
     }
     packed.set(bytes, filled);
@@ -34,7 +44,8 @@ export function handOverSteps(items: readonly (readonly DiskStep[])[]): {
   transfer: ArrayBuffer[];
 } {
   const writes = items.flatMap((steps) => steps.filter((step) => step.op === 'write-temp'));
-  const { values, transfer } = handOver(writes);
+  // The same bytes may become several files: they stay the caller's.
+  const { values, transfer } = pack(writes, () => false);
   let next = 0;
   return {
     items: items.map((steps) =>
@@ -44,10 +55,8 @@ export function handOverSteps(items: readonly (readonly DiskStep[])[]): {
   };
 }
 
-function ownsBuffer(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
-  return (
-    bytes.length >= MIN_TRANSFER_BYTES &&
-    bytes.length === bytes.buffer.byteLength &&
-    bytes.buffer instanceof ArrayBuffer
-  );
+/** A frame's payload is a view behind its head: what the buffer holds besides is a few bytes. */
+function fillsBuffer({ length, buffer }: Uint8Array): boolean {
+  const isWhole = buffer.byteLength - length <= MAX_SLACK_BYTES;
+  return length >= MIN_TRANSFER_BYTES && isWhole && buffer instanceof ArrayBuffer;
 }
