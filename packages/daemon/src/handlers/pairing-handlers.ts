@@ -10,7 +10,7 @@ import { formatAddress, invitableAddresses } from '../assembly/own-addresses.js'
 import type { DeviceKey } from '../core/model/identifiers.js';
 import { toHex } from '../core/wire/hex.js';
 import { ApiError, type ApiErrorCode } from '../local-api/schema.js';
-import type { Handlers } from '../local-api/server.js';
+import type { CallContext, Handlers } from '../local-api/server.js';
 import { PairingError } from '../sync/pairing-service.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice } from './named.js';
@@ -20,8 +20,9 @@ type PairingMethods = 'pair.invite' | 'pair.follow' | 'pair.accept' | 'devices.r
 const ACCEPT_MS = 30_000;
 
 export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMethods> {
-  const { tickets, identity, endpoint, clock, pairingEvents, pairing, devices, orchestrator, folders } =
-    parts;
+  const { tickets, identity, endpoint, clock, pairing, devices, orchestrator, folders } = parts;
+  /** On the monotonic clock, by ticket ID; no more than there can be open tickets. */
+  const expiries = new Map<string, number>();
   return {
     'pair.invite': async ({ ttlMs }) => {
       const issued = tickets.issue(ttlMs === undefined ? {} : { ttlMs });
@@ -36,6 +37,8 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
         expiresAtMs,
       });
       const ticketId = toHex(issued.id);
+      for (const [id, atMs] of expiries) if (atMs <= clock.monotonicMs()) expiries.delete(id);
+      expiries.set(ticketId, issued.expiresAtMs);
       return {
         ticket,
         ticketId,
@@ -43,34 +46,12 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
         addresses: addresses.map(formatAddress),
       };
     },
-    'pair.follow': ({ ticketId }, { signal, emit }) =>
-      new Promise((resolve, reject) => {
-        const ended = () => {
-          stopListening();
-          cancelExpiry();
-          signal.removeEventListener('abort', onAbort);
-        };
-        const onAbort = () => {
-          ended();
-          reject(new ApiError('internal', 'cancelled'));
-        };
-        const stopListening = pairingEvents.listen((event) => {
-          if (event.type === 'wrong-proof') emit({ wrongProofFrom: event.from });
-          else if (event.ticketId === ticketId) {
-            ended();
-            resolve({ id: event.peer.device, name: event.peer.name });
-          }
-        });
-        const expiresAt = tickets.nextExpiryMs();
-        const cancelExpiry = clock.after(
-          Math.max(0, (expiresAt ?? clock.monotonicMs()) - clock.monotonicMs()),
-          () => {
-            ended();
-            reject(new ApiError('timeout', 'The ticket has expired, and nobody has used it.'));
-          },
-        );
-        signal.addEventListener('abort', onAbort, { once: true });
-      }),
+    'pair.follow': async ({ ticketId }, context) => {
+      const expiresAtMs = expiries.get(ticketId);
+      if (expiresAtMs === undefined)
+        throw new ApiError('not-found', 'That invitation is not open any more. Make another one.');
+      return followInvitation(parts, { ticketId, expiresAtMs }, context);
+    },
     'pair.accept': async ({ ticket: text }, { signal }) => {
       const ticket = decodeOrRefuse(text);
       const own = identity.deviceId;
@@ -83,8 +64,8 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
             addresses: ticket.addresses,
             ticketId: ticketIdOf(ticket.secret),
             proof: redeemProof(ticket.secret, 'accepter', ticket.inviter, own),
-            expectedAnswer: redeemProof(ticket.secret, 'inviter', ticket.inviter, own),
-            proofsEqual,
+            isInviterProof: (proof) =>
+              proofsEqual(proof, redeemProof(ticket.secret, 'inviter', ticket.inviter, own)),
           },
           AbortSignal.any([signal, AbortSignal.timeout(ACCEPT_MS)]),
         );
@@ -108,6 +89,42 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
       return { id, name };
     },
   };
+}
+
+/** Resolves with who redeemed the invitation. Throws ApiError `timeout` when it expires before. */
+function followInvitation(
+  { tickets, clock, pairingEvents, devices }: DaemonParts,
+  { ticketId, expiresAtMs }: { readonly ticketId: string; readonly expiresAtMs: number },
+  { signal, emit }: Pick<CallContext<'pair.follow'>, 'signal' | 'emit'>,
+): Promise<{ readonly id: string; readonly name: string }> {
+  // It may have been redeemed between the invitation and this call.
+  const redeemedBy = tickets.redeemedBy(Buffer.from(ticketId, 'hex'));
+  const early = redeemedBy === undefined ? undefined : devices.get(redeemedBy as string as DeviceKey);
+  if (early !== undefined) return Promise.resolve({ id: early.id, name: early.name });
+  return new Promise((resolve, reject) => {
+    const ended = () => {
+      stopListening();
+      cancelExpiry();
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onAbort = () => {
+      ended();
+      reject(new ApiError('internal', 'cancelled'));
+    };
+    const stopListening = pairingEvents.listen((event) => {
+      if (event.type === 'wrong-proof') emit({ wrongProofFrom: event.from });
+      else if (event.ticketId === ticketId) {
+        ended();
+        resolve({ id: event.peer.device, name: event.peer.name });
+      }
+    });
+    const cancelExpiry = clock.after(Math.max(0, expiresAtMs - clock.monotonicMs()), () => {
+      ended();
+      reject(new ApiError('timeout', 'The ticket has expired, and nobody has used it.'));
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
 }
 
 function decodeOrRefuse(text: string): ReturnType<typeof decodeTicket> {
