@@ -22,6 +22,9 @@ import { until } from '../support/until.js';
 import { useDevices } from '../support/use-devices.js';
 
 const newDevice = useDevices();
+/** Nothing here may listen on, or speak to, a real network, not even where it should have failed. */
+const LOOPBACK = ['--listen', '127.0.0.1:0', '--no-discovery'];
+const RUN = ['daemon', 'run', ...LOOPBACK];
 const isRoot = process.getuid?.() === 0;
 
 /** What every failure owes a person: this exit code, nothing on stdout, a short text, and no stack trace. */
@@ -105,7 +108,7 @@ describe('folder add', () => {
     const device = await newDevice('device');
     const [first, second] = [device.makeFolder('first'), device.makeFolder('second')];
     await device.ok(['folder', 'add', first, '--id', 'f']);
-    expect((await device.cli(['folder', 'add', second, '--id', 'f'])).exitCode).toBe(2);
+    expectFailure(await device.cli(['folder', 'add', second, '--id', 'f']), 1, 'shared', first);
     expectFailure(await device.cli(['folder', 'add', second, '--id', 'a/b']), 2, 'a/b');
     expectFailure(await device.cli(['folder', 'add', second, '--share', 'nobody']), 4, 'nobody');
     expect((await device.json('folders.list', ['folder', 'list'])).folders).toHaveLength(1);
@@ -151,9 +154,8 @@ describe('folders and devices that are not there', () => {
 describe('the home', () => {
   test('takes one daemon', async () => {
     const device = await newDevice('device');
-    const args = ['daemon', 'run', '--listen', '127.0.0.1:0', '--no-discovery'];
-    expectFailure(await device.cli(args), 1, 'already', String(device.pid));
-    expectFailure(await device.cli(['daemon', 'start', '--no-discovery']), 1, 'already');
+    expectFailure(await device.cli(RUN), 1, 'already', String(device.pid));
+    expectFailure(await device.cli(['daemon', 'start', ...LOOPBACK]), 1, 'already');
     expect((await device.cli(['daemon', 'status'])).exitCode).toBe(0);
   });
 
@@ -170,8 +172,8 @@ describe('the home', () => {
     writeFileSync(join(directory, 'file'), '');
     const home = join(directory, 'file', 'home');
     expectFailure(await runCli(['init'], { home }), 5, home, 'LANDROPIC_HOME');
-    expectFailure(await runCli(['daemon', 'start', '--no-discovery'], { home }), 5, /file/);
-    expectFailure(await runCli(['daemon', 'run', '--no-discovery'], { home }), 5, home);
+    expectFailure(await runCli(['daemon', 'start', ...LOOPBACK], { home }), 5, /file/);
+    expectFailure(await runCli(RUN, { home }), 5, home);
   });
 
   test.each([
@@ -183,7 +185,7 @@ describe('the home', () => {
     await device.stop();
     const file = join(device.home, 'config.json');
     writeFileSync(file, text);
-    expectFailure(await device.cli(['daemon', 'run', '--no-discovery']), 2, 'config.json');
+    expectFailure(await device.cli(RUN), 2, 'config.json');
     expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
@@ -192,7 +194,7 @@ describe('the home', () => {
     await device.stop();
     const file = join(device.home, 'key.pem');
     const key = readFileSync(file);
-    const run = () => device.cli(['daemon', 'run', '--no-discovery']);
+    const run = () => device.cli(RUN);
     writeFileSync(file, key.subarray(0, 100), { mode: 0o600 });
     expectFailure(await run(), 2, 'key.pem');
     expectFailure(await device.cli(['id']), 2, 'key.pem');

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pairDevices, shareFolder, untilConnected } from '../support/pair-and-share.js';
+import { pairDevices, shareFolder, untilConnected, waitForPeers } from '../support/pair-and-share.js';
 import type { TestDevice } from '../support/test-device.js';
 import { readTree, untilSame } from '../support/tree.js';
 import { useDevices } from '../support/use-devices.js';
@@ -23,8 +23,8 @@ async function apart(prepare: (root: string) => void): Promise<Pair> {
   await pairDevices(a, b);
   await shareFolder(a, left, b, right);
   await untilSame(left, right);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   await Promise.all([a.stop(), b.stop()]);
   return { a, b, left, right };
 }
@@ -32,8 +32,8 @@ async function apart(prepare: (root: string) => void): Promise<Pair> {
 async function together({ a, b, left, right }: Pair) {
   await Promise.all([a.start(), b.start()]);
   await untilConnected(a, b);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   return await untilSame(left, right);
 }
 

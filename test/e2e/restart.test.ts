@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { pairDevices, shareFolder, untilConnected } from '../support/pair-and-share.js';
+import { pairDevices, shareFolder, untilConnected, waitForPeers } from '../support/pair-and-share.js';
 import { randomBytesOf } from '../support/random-bytes.js';
 import { readFootprint, untilSame } from '../support/tree.js';
 import { useDevices } from '../support/use-devices.js';
@@ -17,20 +17,20 @@ test('a daemon that is stopped and started again moves nothing that is already t
   await pairDevices(a, b);
   await shareFolder(a, left, b, right);
   await untilSame(left, right, 40_000);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   const before = [readFootprint(left), readFootprint(right)];
 
   expect(await b.stop()).toBe(0);
   await b.start();
   await untilConnected(a, b);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   expect(await a.stop()).toBe(0);
   await a.start();
   await untilConnected(a, b);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   await b.ok(['folder', 'rescan', 'f']);
 
   expect([readFootprint(left), readFootprint(right)]).toEqual(before);
@@ -64,14 +64,14 @@ test('a lost index is rebuilt from the files, without conflicts and without movi
   await pairDevices(a, b);
   await shareFolder(a, left, b, right);
   await untilSame(left, right);
-  await a.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
   await b.stop();
   const damaged = b.damageIndex();
   expect(damaged).toBeGreaterThan(0);
   await b.start();
   await untilConnected(a, b);
-  await a.ok(['wait', '--folder', 'f']);
-  await b.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
+  await waitForPeers(b);
   const tree = await untilSame(left, right);
   expect(tree.size).toBe(10);
   expect((await b.peer(a)).bytesIn).toBeLessThan(200_000);

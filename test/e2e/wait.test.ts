@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { pairDevices, shareFolder, untilConnected } from '../support/pair-and-share.js';
+import { pairDevices, shareFolder, untilConnected, waitForPeers } from '../support/pair-and-share.js';
 import { randomBytesOf } from '../support/random-bytes.js';
 import type { TestDevice } from '../support/test-device.js';
 import { compareTrees, readTree } from '../support/tree.js';
@@ -47,7 +47,7 @@ test('with the other device off, wait exits 6; with --connected it has nobody to
   expect(performance.now() - startedAt).toBeGreaterThan(700);
   await b.start();
   await untilConnected(a, b);
-  await a.ok(['wait', '--folder', 'f']);
+  await waitForPeers(a);
   expect(readTree(right).has('unsent')).toBe(true);
 });
 

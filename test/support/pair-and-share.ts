@@ -50,3 +50,8 @@ export async function takeFolder(device: TestDevice, path: string, id: string): 
   );
   await device.ok(['folder', 'accept', id, path, '--yes']);
 }
+
+/** Returns when the other devices hold everything of the folder. */
+export async function waitForPeers(device: TestDevice, id = 'f'): Promise<void> {
+  await device.ok(['wait', '--folder', id, '--timeout', '30s']);
+}

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type {
@@ -15,7 +15,7 @@ import { type CliOptions, type CliResult, runCli, spawnCli } from './run-cli.js'
 import { makeDirectory, removeDirectory } from './test-directory.js';
 
 const READY_TIMEOUT_MS = 30_000;
-const LOG_LINES_KEPT = 400;
+const LOG_LINES_KEPT = 200;
 
 /** One device: a home of its own and a real daemon on the loopback interface. */
 export class TestDevice {
@@ -61,9 +61,11 @@ export class TestDevice {
     return `127.0.0.1:${this.ownPort}`;
   }
 
-  /** What the daemon wrote to stdout and stderr, the newest lines. */
+  /** What the daemon wrote to stdout, stderr and its log file, the newest lines. */
   get log(): string {
-    return this.#log.join('\n');
+    const file = join(this.home, 'daemon.log');
+    const logged = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
+    return [...this.#log, ...logged.slice(-LOG_LINES_KEPT)].join('\n');
   }
 
   /** An empty directory of this device, made now. */

@@ -24,6 +24,7 @@ import {
 import type { TestDevice } from './test-device.js';
 
 const CLOSE_TIMEOUT_MS = 15_000;
+const FRAME_TIMEOUT_MS = 10_000;
 
 /** Takes whoever answers: tests look at what the daemon checks, not at what it is checked with. */
 const acceptAnybody = () => ({ accepted: true, identity: { key: 'daemon' } }) as const;
@@ -124,6 +125,15 @@ export class WireSession {
     await this.next('helloAck');
     await sendFrame(this.control, { type: 'auth', folders });
     await this.next('authOk');
+    for (const { folder } of folders) await this.#untilShared(folder);
+  }
+
+  /** A folder that was just added may come up after the handshake. */
+  async #untilShared(folder: string): Promise<void> {
+    await this.#seen((frame) => {
+      if (frame.type === 'authOk') return frame.folders.some((state) => state.folder === folder);
+      return (frame.type === 'folderOffer' || frame.type === 'folderAccept') && frame.state.folder === folder;
+    }, `share of ${folder}`);
   }
 
   async openControl(): Promise<SendStream> {
@@ -142,15 +152,19 @@ export class WireSession {
   }
 
   /** The first frame of this type, which may have come already. */
-  async next<T extends Frame['type']>(type: T, timeoutMs = 10_000): Promise<FrameOf<T>> {
-    const deadline = AbortSignal.timeout(timeoutMs);
+  async next<T extends Frame['type']>(type: T): Promise<FrameOf<T>> {
+    return (await this.#seen((frame) => frame.type === type, `${type} frame`)) as FrameOf<T>;
+  }
+
+  async #seen(wanted: (frame: Frame) => boolean, what: string): Promise<Frame> {
+    const deadline = AbortSignal.timeout(FRAME_TIMEOUT_MS);
     for (;;) {
-      const found = this.received.find((frame) => frame.type === type);
-      if (found !== undefined) return found as FrameOf<T>;
+      const found = this.received.find(wanted);
+      if (found !== undefined) return found;
       await new Promise<void>((resolve, reject) => {
         this.#waiting.push(resolve);
         deadline.addEventListener('abort', () =>
-          reject(new Error(`No ${type} frame within ${timeoutMs} ms.`)),
+          reject(new Error(`No ${what} within ${FRAME_TIMEOUT_MS} ms.`)),
         );
         void this.connection.closed.then((info) => reject(new Error(`Closed: ${JSON.stringify(info)}`)));
       });
