@@ -59,6 +59,8 @@ interface Fetch {
 
 /** Bytes that may be on their way into this folder at once, asked for and not yet on disk. */
 const MAX_BYTES_UNWRITTEN = 96 * 1024 * 1024;
+/** Requests of one peer at once: enough to keep it busy, few enough that each is worth its while. */
+const MAX_REQUESTS = 64;
 
 /** Gets contents that this folder lacks: each once, whatever the number of paths that want it. */
 export class ContentFetch {
@@ -66,7 +68,10 @@ export class ContentFetch {
   private readonly fetchesOfChunk = new Map<ContentHash, Set<Fetch>>();
   private readonly scheduler = new ChunkScheduler();
   private readonly suppliers = new Map<DeviceKey, ChunkSupplier>();
+  /** Requests that a peer has not answered whole. */
+  private readonly asked = new Map<DeviceKey, number>();
   private unwrittenBytes = 0;
+  private pumping = false;
 
   constructor(private readonly deps: ContentFetchDependencies) {}
 
@@ -115,15 +120,16 @@ export class ContentFetch {
 
   supplierUp(device: DeviceKey, supplier: ChunkSupplier): void {
     this.suppliers.set(device, supplier);
+    this.asked.set(device, 0);
     this.scheduler.peerUp(device);
     this.pump();
   }
 
   supplierDown(device: DeviceKey): void {
     if (!this.suppliers.delete(device)) return;
+    this.asked.delete(device);
     this.unwrittenBytes -= this.scheduler.peerDown(device);
     this.pump();
-    this.reportExhausted();
   }
 
   /** There may be room again. */
@@ -131,23 +137,47 @@ export class ContentFetch {
     this.pump();
   }
 
-  /** Asks for as much as memory allows. */
+  /** Asks for as much as memory allows, once all that is wanted in this turn is known: many chunks make one request. */
   private pump(): void {
-    for (const [device, supplier] of this.suppliers) {
-      while (this.unwrittenBytes < MAX_BYTES_UNWRITTEN && !this.deps.isBehind()) {
-        const request = this.scheduler.next(device);
-        if (request === undefined) break;
-        const { requestId, chunks } = request;
-        for (const chunk of chunks) this.unwrittenBytes += chunk.lengthBytes;
-        supplier.request(
-          this.deps.folder,
-          chunks.map((chunk) => chunk.hash),
-          {
-            chunk: (index, bytes) => this.arrived(device, requestId, index, chunks[index], bytes),
-            missing: (index) => this.missing(device, requestId, index, chunks[index]),
+    if (this.pumping) return;
+    this.pumping = true;
+    queueMicrotask(() => {
+      this.pumping = false;
+      for (const device of this.suppliers.keys()) this.askOf(device);
+      this.reportExhausted();
+    });
+  }
+
+  private askOf(device: DeviceKey): void {
+    for (;;) {
+      const asked = this.asked.get(device) ?? 0;
+      const mayAsk =
+        asked < MAX_REQUESTS && this.unwrittenBytes < MAX_BYTES_UNWRITTEN && !this.deps.isBehind();
+      const request = mayAsk ? this.scheduler.next(device) : undefined;
+      if (request === undefined) return;
+      const { requestId, chunks } = request;
+      const supplier = this.suppliers.get(device);
+      let left = chunks.length;
+      this.asked.set(device, asked + 1);
+      /** False for what a session that is over still delivers. */
+      const answered = (): boolean => {
+        if (this.suppliers.get(device) !== supplier) return false;
+        if (--left === 0) this.asked.set(device, (this.asked.get(device) ?? 1) - 1);
+        return true;
+      };
+      for (const chunk of chunks) this.unwrittenBytes += chunk.lengthBytes;
+      supplier?.request(
+        this.deps.folder,
+        chunks.map((chunk) => chunk.hash),
+        {
+          chunk: (index, bytes) => {
+            if (answered()) this.arrived(device, requestId, index, chunks[index], bytes);
           },
-        );
-      }
+          missing: (index) => {
+            if (answered()) this.missing(device, requestId, index, chunks[index]);
+          },
+        },
+      );
     }
   }
 
@@ -158,7 +188,7 @@ export class ContentFetch {
     chunk: ChunkRef | undefined,
     bytes: Uint8Array,
   ): void {
-    if (chunk === undefined || !this.suppliers.has(device)) return;
+    if (chunk === undefined) return;
     const fetches = this.fetchesOfChunk.get(chunk.hash);
     const right = bytes.length === chunk.lengthBytes && this.isRight(fetches, chunk, bytes);
     if (!right) {
@@ -171,7 +201,6 @@ export class ContentFetch {
       this.deliver(device, fetches ?? new Set(), chunk, bytes);
     }
     this.pump();
-    this.reportExhausted();
   }
 
   /** Chunks of partials are checked where they are written, off this thread; what stays in memory is checked here. */
@@ -220,11 +249,10 @@ export class ContentFetch {
   }
 
   private missing(device: DeviceKey, requestId: number, index: number, chunk: ChunkRef | undefined): void {
-    if (chunk === undefined || !this.suppliers.has(device)) return;
+    if (chunk === undefined) return;
     this.unwrittenBytes -= chunk.lengthBytes;
     this.scheduler.missing(device, requestId, index);
     this.pump();
-    this.reportExhausted();
   }
 
   private prepared(fetch: Fetch, missing: readonly ChunkRef[]): void {
@@ -233,7 +261,6 @@ export class ContentFetch {
     else {
       this.want(fetch, missing);
       this.pump();
-      this.reportExhausted();
     }
   }
 
@@ -252,7 +279,6 @@ export class ContentFetch {
     this.fetchesOfChunk.set(chunk.hash, fetches.add(fetch));
     this.scheduler.wantFromOthers(chunk, giver);
     this.pump();
-    this.reportExhausted();
   }
 
   private complete(fetch: Fetch): void {

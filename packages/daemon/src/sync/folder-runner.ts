@@ -53,6 +53,7 @@ export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
 /** What was hashed too soon is hashed again after this much quiet. */
 const RACY_RECHECK_MS = 2_500;
 const RACY_BATCH = 500;
+const RACY_PATIENCE_MS = 60_000;
 /** How long a directory that the applier changes too may wait to be looked at. */
 const DEFER_MS = 1_500;
 const MAX_DEFERRED_HINTS = 20_000;
@@ -364,10 +365,12 @@ export class FolderRunner implements LinkedFolder {
     for (const directory of directories) this.hints.hint(directory);
   }
 
-  private scheduleRacyRecheck(): void {
+  private scheduleRacyRecheck(waitedMs = 0): void {
     this.once('racy', RACY_RECHECK_MS, () => {
-      if (this.applying.isBusy || this.scanning > 0) {
-        this.scheduleRacyRecheck();
+      // It costs reading whole files: not while peers are still taking them, unless that goes on for long.
+      const busy = this.applying.isBusy || this.scanning > 0 || this.isAnyoneBehind();
+      if (busy && waitedMs < RACY_PATIENCE_MS) {
+        this.scheduleRacyRecheck(waitedMs + RACY_RECHECK_MS);
         return;
       }
       this.scanQueue = this.scanQueue
@@ -378,6 +381,11 @@ export class FolderRunner implements LinkedFolder {
             !this.stopping.signal.aborted && this.deps.events.failed('hashing again', error),
         );
     });
+  }
+
+  private isAnyoneBehind(): boolean {
+    const sequence = this.sequence();
+    return [...this.links.keys()].some((device) => this.receipts.durableSequenceOf(device) < sequence);
   }
 
   private rescanIntervalMs(): number {

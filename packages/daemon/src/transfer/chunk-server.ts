@@ -24,7 +24,7 @@ type Request = FrameOf<'chunkRequest'>;
 const SLICE_CHUNKS = 64;
 const SLICE_BYTES = 2 * 1024 * 1024;
 /** Requests that may wait on one stream. A requester is bounded by its own memory long before this. */
-const MAX_QUEUED = 256;
+const MAX_QUEUED = 1_024;
 /** Small chunks are gathered into writes of about this size. */
 const WRITE_BYTES = 256 * 1024;
 const COPY_BELOW_BYTES = 32 * 1024;
