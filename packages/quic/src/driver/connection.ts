@@ -36,6 +36,8 @@ import { UnverifiedBudget } from './unverified-budget.js';
 const PACKETS_PER_TURN = 512;
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
+const WINDOW_READ_INTERVAL_MS = 10;
+const STALL_CHECK_MS = 1_000;
 
 /**
  * One QUIC connection. Invariants:
@@ -253,7 +255,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.setup.path.followMigration(this.quiche);
     this.#budget.noteDelivered(this.datagrams.receive());
     this.#streams.handleReadable();
-    if (this.#closeInfo === undefined) this.#streams.serveOpenRequests();
+    if (this.#closeInfo !== undefined) return;
+    this.#streams.checkStopped();
+    this.#streams.serveOpenRequests();
   }
 
   #verifyPeer(): void {
@@ -394,6 +398,3 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#closed.resolve(info);
   }
 }
-
-const WINDOW_READ_INTERVAL_MS = 10;
-const STALL_CHECK_MS = 1_000;

@@ -8,6 +8,8 @@ const DEFAULT_URGENCY: Urgency = 3;
 /** Bit 0 of a stream ID says who opened it (1: the acceptor), bit 1 whether it is unidirectional (RFC 9000, 2.1). */
 const UNIDIRECTIONAL_BIT = 2;
 
+const MAX_STREAMS_TO_CHECK = 64;
+
 interface OpenRequest {
   readonly kind: StreamKind;
   readonly urgency: Urgency;
@@ -97,6 +99,12 @@ export class StreamTable {
         this.#discard(id);
       }
     }
+  }
+
+  /** Finds stops on streams that write nothing just now. Of very many streams it would cost more than the code is worth. */
+  checkStopped(): void {
+    if (this.#streams.size > MAX_STREAMS_TO_CHECK) return;
+    for (const stream of this.#streams.values()) stream.checkStopped();
   }
 
   forget(stream: QuicStream): void {

@@ -123,14 +123,29 @@ export class QuicStream implements BidiStream {
     try {
       return this.#offer(limitBytes, reserveBytes);
     } catch (error) {
-      const failure = parseQuicheError(error);
-      if (failure.kind === 'done') return 0;
-      const stopped = failure.kind === 'stream-stopped';
-      if (stopped) this.host.countAbort(this, 0);
-      const details = stopped ? { cause: error, streamCode: failure.streamCode } : { cause: error };
-      this.#failSend(new TransportError('stream-stopped', 'the peer asked for no more', details));
-      return -1;
+      return this.#handleSendError(error) ? -1 : 0;
     }
+  }
+
+  /** Looks whether the peer stopped a stream that has nothing to send: once quiche has answered that, the code is gone. */
+  checkStopped(): void {
+    if (this.#sendOver || this.hasPending) return;
+    try {
+      this.host.quiche.streamCapacity(this.id);
+    } catch (error) {
+      this.#handleSendError(error);
+    }
+  }
+
+  /** Whether this is the end of sending. */
+  #handleSendError(error: unknown): boolean {
+    const failure = parseQuicheError(error);
+    if (failure.kind === 'done') return false;
+    const stopped = failure.kind === 'stream-stopped';
+    if (stopped) this.host.countAbort(this, 0);
+    const details = stopped ? { cause: error, streamCode: failure.streamCode } : { cause: error };
+    this.#failSend(new TransportError('stream-stopped', 'the peer asked for no more', details));
+    return true;
   }
 
   #offer(limitBytes: number, reserveBytes: number): number {
