@@ -26,6 +26,7 @@ import { type DaemonParts, PairingEvents } from './handlers/daemon-parts.js';
 import { createHandlers } from './handlers/handlers.js';
 import { removeIndexFiles } from './index/open-content-index.js';
 import { type LocalApi, startLocalApi } from './local-api/server.js';
+import { LogLimiter } from './observability/log-limiter.js';
 import type { Log } from './observability/logger.js';
 import { Orchestrator } from './sync/orchestrator.js';
 import { PairingService } from './sync/pairing-service.js';
@@ -51,6 +52,7 @@ export interface DaemonOptions {
 
 const SESSION_ID_BYTES = 16;
 const MAX_WRONG_PROOF_NOTICES = 100;
+const SEEN_AGAIN_MS = 60_000;
 const blake3 = (bytes: Uint8Array): Uint8Array => blake3Hash(bytes);
 
 /** The composition root: builds every part, joins them, starts them, and stops them in reverse. */
@@ -147,7 +149,11 @@ export class Daemon {
   ): void {
     const { discovery, log } = this.deps;
     endpoint.onConnection((connection) => this.accept(connection, orchestrator, pairing));
-    endpoint.onRejected((event) => log.warn(event, 'connection refused'));
+    const refusals = new LogLimiter(clock.monotonicMs);
+    endpoint.onRejected((event) => {
+      const heldBack = refusals.admit(event.remote.host);
+      if (heldBack !== undefined) log.warn({ ...event, heldBack }, 'connection refused');
+    });
     this.refreshPairing(endpoint);
     folders.start();
     orchestrator.start();
@@ -190,7 +196,7 @@ export class Daemon {
       devices: {
         get: (device) => toKnown(devices.get(device)),
         list: () => devices.list().flatMap((device) => toKnown(device) ?? []),
-        seen: (device, _name, address) => devices.noteSeen(device, { atMs: clock.nowMs(), address }),
+        seen: (device, name, address) => this.noteSeen(device, name, address),
       },
       createConnector: (device, onConnection, onFailed) =>
         new PeerConnector(
@@ -218,6 +224,20 @@ export class Daemon {
       },
       log,
     });
+  }
+
+  /** Where and when a device was reached; not written again for one that comes and goes. */
+  private noteSeen(device: DeviceKey, name: string, address: SocketAddress): void {
+    const { devices, log } = this.deps;
+    const known = devices.get(device);
+    const [first] = known?.addresses ?? [];
+    const isSame = first?.host === address.host && first.port === address.port;
+    if (isSame && clock.nowMs() - (known?.lastSeenMs ?? 0) < SEEN_AGAIN_MS) return;
+    try {
+      devices.noteSeen(device, { atMs: clock.nowMs(), address, name });
+    } catch (error) {
+      log.warn({ device, err: error }, 'where a device was seen cannot be stored');
+    }
   }
 
   private createFolders(orchestrator: Orchestrator): SharedFolderSet {

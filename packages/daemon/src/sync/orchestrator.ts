@@ -1,13 +1,15 @@
-import type { Connection, SocketAddress } from '@landropic/quic';
+import type { CloseInfo, Connection, SocketAddress } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import type { FolderDisk } from '../core/ports/folder-disk.js';
 import { CloseCode } from '../core/wire/frame-types.js';
 import type { FolderState } from '../core/wire/frames.js';
+import { DeviceProblems, type SyncLog } from './device-problems.js';
 import type { LinkedFolder } from './folder-link.js';
 import type { FolderRunner } from './folder-runner.js';
 import { type Connector, PeerLink } from './peer-link.js';
 import { type ChunkExchange, PeerSession, type SessionIdentity } from './peer-session.js';
+import { plainText } from './plain-text.js';
 
 export interface KnownDevice {
   readonly device: DeviceKey;
@@ -50,11 +52,6 @@ export interface OrchestratorDependencies {
   readonly log: SyncLog;
 }
 
-export interface SyncLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
-
 /** A folder at work, and whom it is shared with. */
 export interface SharedFolder {
   readonly id: FolderId;
@@ -64,16 +61,28 @@ export interface SharedFolder {
 }
 
 const MAX_OFFERS = 1_024;
+/** The first round trip that `status` shows. */
+const FIRST_PING_MS = 5_000;
+/** Close codes by which a peer says that it cannot work with us. */
+const REFUSALS: ReadonlySet<number> = new Set([
+  CloseCode.handshakeFailed,
+  CloseCode.protocolError,
+  CloseCode.limitExceeded,
+]);
 
 /** Joins devices and folders: a session for every paired device, and every shared folder on the sessions it belongs to. */
 export class Orchestrator {
   private readonly links = new Map<DeviceKey, PeerLink>();
   private readonly folders = new Map<FolderId, SharedFolder>();
   private readonly offersByDevice = new Map<DeviceKey, Map<FolderId, FolderOffer>>();
-  private readonly deviceProblems = new Map<DeviceKey, string>();
+  /** Folders that a device has shared with us in this run and shares no more. */
+  private readonly withdrawnByDevice = new Map<DeviceKey, Set<FolderId>>();
+  private readonly problems: DeviceProblems;
   private readonly lastSeen = new Map<DeviceKey, number>();
 
-  constructor(private readonly deps: OrchestratorDependencies) {}
+  constructor(private readonly deps: OrchestratorDependencies) {
+    this.problems = new DeviceProblems(deps.clock, deps.log);
+  }
 
   start(): void {
     for (const device of this.deps.devices.list()) this.addDevice(device);
@@ -88,9 +97,15 @@ export class Orchestrator {
 
   // ---- devices
 
+  /** A device that was paired, or paired again: then it is tried at once, at what is known of it now. */
   addDevice(known: KnownDevice): void {
-    const { device } = known;
-    if (this.links.has(device)) return;
+    const { device, addresses } = known;
+    const before = this.links.get(device);
+    if (before !== undefined) {
+      before.setAddresses(addresses, { fresh: true });
+      before.kick();
+      return;
+    }
     const link = new PeerLink({
       device,
       ownDevice: this.deps.ownDevice,
@@ -98,25 +113,26 @@ export class Orchestrator {
       createConnector: (onConnection, onFailed) => this.deps.createConnector(device, onConnection, onFailed),
       createSession: (connection, events) => this.createSession(device, connection, events.established),
       events: {
-        up: (_, session) => this.linkUp(device, session),
-        down: (_, info) => {
-          this.lastSeen.set(device, this.deps.clock.nowMs());
-          this.deps.log.info({ device, by: info.by, code: info.code, reason: info.reason }, 'disconnected');
-        },
+        up: (session) => this.linkUp(device, session),
+        down: (info) => this.linkDown(device, info),
+        notReached: (info) => this.problems.write('info', device, info, 'not connected'),
       },
     });
     this.links.set(device, link);
-    link.start(known.addresses);
+    link.start(addresses);
   }
 
   /** Cuts the device off at once. It must be unknown to the device book by then. */
   async removeDevice(device: DeviceKey): Promise<void> {
     const link = this.links.get(device);
     this.links.delete(device);
+    const stopped = link?.stop(CloseCode.notPaired, 'not paired');
     this.offersByDevice.delete(device);
-    this.deviceProblems.delete(device);
+    this.withdrawnByDevice.delete(device);
+    this.lastSeen.delete(device);
+    this.problems.forget(device);
     for (const { runner } of this.folders.values()) runner.receipts.forget(device);
-    await link?.stop(CloseCode.notPaired, 'not paired');
+    await stopped;
   }
 
   /** A connection that a paired device has dialled. */
@@ -141,11 +157,16 @@ export class Orchestrator {
     return this.links.get(device);
   }
 
+  /** What is wrong with a device, for a person. */
   problemOf(device: DeviceKey): string | undefined {
-    const info = this.links.get(device)?.closeInfo;
+    const link = this.links.get(device);
+    const info = link?.closeInfo;
     if (info?.by === 'peer' && info.code === CloseCode.notPaired)
       return 'does not know us: pair again, or unpair it here';
-    return this.deviceProblems.get(device);
+    const own = this.problems.of(device, link?.upForMs);
+    if (own === undefined && info?.by === 'peer' && info.code !== undefined && REFUSALS.has(info.code))
+      return `ended the connection: ${plainText(info.reason)}`;
+    return own;
   }
 
   lastSeenMs(device: DeviceKey): number | undefined {
@@ -158,7 +179,6 @@ export class Orchestrator {
 
   addFolder(folder: SharedFolder): void {
     this.folders.set(folder.id, folder);
-    for (const offers of this.offersByDevice.values()) offers.delete(folder.id);
     this.announceFolder(folder.id);
   }
 
@@ -171,11 +191,20 @@ export class Orchestrator {
 
   removeFolder(id: FolderId): void {
     for (const link of this.links.values()) link.session?.folders.remove(id);
+    for (const withdrawn of this.withdrawnByDevice.values()) withdrawn.delete(id);
     this.folders.delete(id);
   }
 
+  /** Folders that devices share with us, and we do not share with them. */
   offers(): readonly FolderOffer[] {
-    return [...this.offersByDevice.values()].flatMap((offers) => [...offers.values()]);
+    return [...this.offersByDevice.values()].flatMap((offers) =>
+      [...offers.values()].filter(({ folder, device }) => !this.folders.get(folder)?.sharedWith(device)),
+    );
+  }
+
+  /** True once the device has said that it no longer shares the folder with us. */
+  isWithdrawn(id: FolderId, device: DeviceKey): boolean {
+    return this.withdrawnByDevice.get(device)?.has(id) ?? false;
   }
 
   /** True while both sides share the folder and a session carries it. */
@@ -184,8 +213,7 @@ export class Orchestrator {
   }
 
   noteWrongBytes(device: DeviceKey, folder: FolderId): void {
-    this.deviceProblems.set(device, `sent content that does not match its hash (folder ${folder})`);
-    this.deps.log.warn({ device, folder }, 'content did not match its hash');
+    this.problems.note(device, `sent content that does not match its hash (folder ${folder})`);
   }
 
   // ---- sessions
@@ -207,24 +235,30 @@ export class Orchestrator {
       events: {
         established,
         offered: (_, states) => this.offered(device, states),
-        withdrawn: (_, folder) => this.offersByDevice.get(device)?.delete(folder),
-        violated: (_, text) => {
-          this.deviceProblems.set(device, `was disconnected: ${text}`);
-          this.deps.log.warn({ device, text }, 'protocol violation');
-        },
+        shared: (_, folder) => this.withdrawnByDevice.get(device)?.delete(folder),
+        withdrawn: (_, folder) => this.withdrawn(device, folder),
+        violated: (_, text) =>
+          this.problems.note(device, `was disconnected: ${text}`, { address: connection.remoteAddress }),
+        failed: (_, error) => this.problems.write('error', device, { err: error }, 'a session failed here'),
       },
     });
   }
 
   private linkUp(device: DeviceKey, session: PeerSession): void {
     const { connection, peer } = session;
-    this.deviceProblems.delete(device);
+    const { remoteAddress: address, role } = connection;
+    // It tells anew what it offers.
     this.offersByDevice.delete(device);
     this.lastSeen.set(device, this.deps.clock.nowMs());
     // One socket dials and accepts, so where a device's packets come from is where it can be reached.
-    this.deps.devices.seen(device, peer?.name ?? '', connection.remoteAddress);
-    this.deps.log.info({ device, address: connection.remoteAddress, role: connection.role }, 'connected');
-    session.ping(5_000).catch(() => {});
+    this.deps.devices.seen(device, peer?.name ?? '', address);
+    this.problems.write('info', device, { address, role }, 'connected');
+    session.ping(FIRST_PING_MS).catch(() => {});
+  }
+
+  private linkDown(device: DeviceKey, info: CloseInfo): void {
+    this.lastSeen.set(device, this.deps.clock.nowMs());
+    this.problems.write('info', device, info, 'disconnected');
   }
 
   private sharedWith(device: DeviceKey): ReadonlyMap<FolderId, LinkedFolder> {
@@ -236,6 +270,13 @@ export class Orchestrator {
   private servable(device: DeviceKey, id: FolderId): SharedFolder | undefined {
     const folder = this.folders.get(id);
     return folder?.sharedWith(device) && this.isExchanging(id, device) ? folder : undefined;
+  }
+
+  private withdrawn(device: DeviceKey, folder: FolderId): void {
+    this.offersByDevice.get(device)?.delete(folder);
+    if (!this.folders.get(folder)?.sharedWith(device)) return;
+    const withdrawn = this.withdrawnByDevice.get(device) ?? new Set();
+    this.withdrawnByDevice.set(device, withdrawn.add(folder));
   }
 
   private offered(device: DeviceKey, states: readonly FolderState[]): void {

@@ -9,6 +9,7 @@ import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import { WireError } from '../core/wire/wire-error.js';
 import { identifyStream } from './incoming-streams.js';
 import { PairingConversation } from './pairing-conversation.js';
+import { plainText } from './plain-text.js';
 
 export interface PairedPeer {
   readonly device: DeviceKey;
@@ -270,7 +271,7 @@ interface DialFailure {
 function errorOf({ reason, text }: { readonly reason: PairingFailure; readonly text: string }): PairingError {
   switch (reason) {
     case 'refused':
-      return new PairingError('refused', `The other device refused: ${plain(text)} ${ASK_AGAIN}`);
+      return new PairingError('refused', `The other device refused: ${plainText(text)} ${ASK_AGAIN}`);
     case 'wrong-proof':
       return new PairingError('refused', `The other device could not prove that it made this ticket.`);
     case 'timeout':
@@ -303,9 +304,4 @@ function unreachable(failures: readonly DialFailure[]): PairingError {
   return new PairingError('unreachable', failures.length === 0 ? 'The ticket names no address.' : text, {
     cause,
   });
-}
-
-/** What a peer wrote, with nothing in it that moves a cursor. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 200);
 }

@@ -1,8 +1,9 @@
 import type { CloseInfo, Connection, SocketAddress } from '@landropic/quic';
-import { decidePrimary, type PrimaryCandidate } from '@landropic/quic';
+import { decidePrimary, type PrimaryCandidate, TransportError } from '@landropic/quic';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import { CloseCode } from '../core/wire/frame-types.js';
+import { HealthWatch } from './health-watch.js';
 import type { PeerSession } from './peer-session.js';
 
 /** Dials a device for as long as no session with it is up. */
@@ -31,13 +32,13 @@ export interface PeerLinkDependencies {
 }
 
 export interface PeerLinkEvents {
-  up(device: DeviceKey, session: PeerSession): void;
-  down(device: DeviceKey, info: CloseInfo): void;
+  /** A session is the primary one now, and about to exchange folders. */
+  up(session: PeerSession): void;
+  /** The primary session ended, and no other has taken its place. */
+  down(info: CloseInfo): void;
+  /** A connection ended that never became the primary one, and nothing else is up. */
+  notReached(info: CloseInfo): void;
 }
-
-const HEALTH_INTERVAL_MS = 30_000;
-const HEALTH_DEADLINE_MS = 10_000;
-const MISSES_UNTIL_REPLACED = 3;
 
 /** One paired device: dials it, takes its connections, and keeps exactly one of them as the primary. */
 export class PeerLink {
@@ -47,17 +48,15 @@ export class PeerLink {
   private opened = 0;
   private primary: PeerSession | undefined;
   private lastClose: CloseInfo | undefined;
-  private lastFailure: unknown;
-  private cancelHealth: (() => void) | undefined;
+  private health: HealthWatch | undefined;
+  private upSinceMs: number | undefined;
   private stopped = false;
   private bytesBefore = { in: 0, out: 0 };
 
   constructor(private readonly deps: PeerLinkDependencies) {
     this.connector = deps.createConnector(
       (connection) => this.adopt(connection),
-      (error) => {
-        this.lastFailure = error;
-      },
+      (error) => this.dialFailed(error),
     );
   }
 
@@ -69,13 +68,14 @@ export class PeerLink {
     return this.sessions.size;
   }
 
-  /** Why there is no session, as far as is known. */
+  /** How the last session or attempt ended, while there is none. */
   get closeInfo(): CloseInfo | undefined {
     return this.primary === undefined ? this.lastClose : undefined;
   }
 
-  get failure(): unknown {
-    return this.primary === undefined ? this.lastFailure : undefined;
+  /** For how long the session has been up; undefined while there is none. */
+  get upForMs(): number | undefined {
+    return this.upSinceMs === undefined ? undefined : this.deps.clock.monotonicMs() - this.upSinceMs;
   }
 
   /** Bytes moved with this device since the daemon started. */
@@ -92,7 +92,6 @@ export class PeerLink {
   start(addresses: readonly SocketAddress[]): void {
     this.connector.setAddresses(addresses, { fresh: false });
     this.connector.start();
-    this.armHealthCheck();
   }
 
   setAddresses(addresses: readonly SocketAddress[], options: { readonly fresh: boolean }): void {
@@ -120,30 +119,34 @@ export class PeerLink {
   async stop(code: CloseCode, reason: string): Promise<void> {
     this.stopped = true;
     this.connector.stop();
-    this.cancelHealth?.();
+    this.health?.stop();
     await Promise.all([...this.sessions.keys()].map((session) => session.close(code, reason)));
   }
 
   private decide(candidate: PeerSession): void {
+    if (candidate.peer?.role === 'data') {
+      void candidate.close(CloseCode.handshakeFailed, 'no data connections here');
+      return;
+    }
     const current = this.primary;
-    if (current !== undefined) {
-      const decision = decidePrimary(
-        this.candidateOf(current),
-        this.candidateOf(candidate),
-        this.deps.ownDevice,
-        this.deps.device,
-      );
-      if (decision === 'keep-current') {
-        void candidate.close(CloseCode.duplicateConnection, 'another connection stays');
-        return;
-      }
+    if (current !== undefined && !this.isBetter(candidate, current)) {
+      void candidate.close(CloseCode.duplicateConnection, 'another connection stays');
+      return;
     }
     this.primary = candidate;
-    this.lastFailure = undefined;
+    this.upSinceMs = this.deps.clock.monotonicMs();
     this.connector.connected(candidate.connection);
+    // The old one ends first: a folder is on one session of a device at a time.
     if (current !== undefined) void current.close(CloseCode.duplicateConnection, 'another connection stays');
+    this.watchHealth(candidate);
+    this.deps.events.up(candidate);
     candidate.activate();
-    this.deps.events.up(this.deps.device, candidate);
+  }
+
+  private isBetter(candidate: PeerSession, current: PeerSession): boolean {
+    const { ownDevice, device } = this.deps;
+    const decision = decidePrimary(this.candidateOf(current), this.candidateOf(candidate), ownDevice, device);
+    return decision === 'replace';
   }
 
   private candidateOf(session: PeerSession): PrimaryCandidate {
@@ -159,32 +162,32 @@ export class PeerLink {
     this.sessions.delete(session);
     const { bytesIn, bytesOut } = session.connection.stats();
     this.bytesBefore = { in: this.bytesBefore.in + bytesIn, out: this.bytesBefore.out + bytesOut };
-    if (this.primary !== undefined && this.primary !== session) return;
-    this.primary = undefined;
+    const wasPrimary = this.primary === session;
+    if (wasPrimary) {
+      this.primary = undefined;
+      this.upSinceMs = undefined;
+      this.health?.stop();
+    } else if (this.primary !== undefined || this.sessions.size > 0) return;
     if (info.code !== CloseCode.duplicateConnection) this.lastClose = info;
     if (this.stopped) return;
     this.connector.lost(info);
-    this.deps.events.down(this.deps.device, info);
+    if (wasPrimary) this.deps.events.down(info);
+    else this.deps.events.notReached(info);
+  }
+
+  /** A peer may refuse us before its connection was handed over. */
+  private dialFailed(error: unknown): void {
+    const info = error instanceof TransportError ? error.details.closeInfo : undefined;
+    if (info?.by === 'peer') this.lastClose = info;
   }
 
   /** Finds an application that hangs: the transport's own timeout finds a dead path only. */
-  private armHealthCheck(misses = 0): void {
-    this.cancelHealth = this.deps.clock.after(HEALTH_INTERVAL_MS, () => {
-      const session = this.primary;
-      if (session === undefined) {
-        this.armHealthCheck();
-        return;
-      }
-      session.ping(HEALTH_DEADLINE_MS).then(
-        () => this.stopped || this.armHealthCheck(),
-        () => {
-          if (this.stopped) return;
-          if (misses + 1 >= MISSES_UNTIL_REPLACED && this.primary === session) {
-            void session.close(CloseCode.internalError, 'no answer to pings');
-          }
-          this.armHealthCheck(this.primary === session ? misses + 1 : 0);
-        },
-      );
+  private watchHealth(session: PeerSession): void {
+    this.health?.stop();
+    this.health = new HealthWatch({
+      clock: this.deps.clock,
+      ping: (timeoutMs) => session.ping(timeoutMs),
+      onDead: () => void session.close(CloseCode.internalError, 'no answer to pings'),
     });
   }
 }

@@ -6,12 +6,13 @@ import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/ses
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
-import { frameLimit } from '../core/wire/limits.js';
+import { frameLimit, Limits } from '../core/wire/limits.js';
 import type { ChunkSupplier } from './content-fetch.js';
 import type { LinkedFolder } from './folder-link.js';
 import { FrameWriter } from './frame-writer.js';
 import { identifyStream } from './incoming-streams.js';
 import { PingClock } from './ping-clock.js';
+import { plainText } from './plain-text.js';
 import { SessionFolders } from './session-folders.js';
 
 /** The chunk side of a connection, made by the transfer adapter. */
@@ -43,13 +44,19 @@ export interface SessionEvents {
   established(session: PeerSession): void;
   /** The peer shares a folder that we do not share with it (yet). */
   offered(session: PeerSession, states: readonly FolderState[]): void;
+  /** Both sides share this folder, and it is exchanged from now on. */
+  shared(session: PeerSession, folder: FolderId): void;
   /** The peer no longer shares, or does not want, this folder. */
   withdrawn(session: PeerSession, folder: FolderId): void;
-  /** The peer broke the protocol, and was closed for it. */
+  /** The peer broke the protocol, or spoke none that we know, and was closed for it. */
   violated(session: PeerSession, text: string): void;
+  /** Something failed here; the connection was closed, and will be made again. */
+  failed(session: PeerSession, error: unknown): void;
 }
 
 const CONTROL_URGENCY = 0;
+/** Control frames are few and small: who lets so many of them wait does not read them. */
+const MAX_CONTROL_BUFFERED_BYTES = 4 * Limits.controlFrameBytes;
 
 /** One connection to one paired device, from its handshake to its end: reads every stream, routes every frame. */
 export class PeerSession {
@@ -60,15 +67,19 @@ export class PeerSession {
   private peerInfo: HandshakePeer | undefined;
   private theirFolders: readonly FolderState[] = [];
   private control: Promise<FrameWriter> | undefined;
+  private readonly chosen: Promise<void>;
+  private resolveChosen: () => void = () => {};
   private exchange: ChunkExchange | undefined;
   private controlSeen = false;
   private active = false;
   private ended = false;
   private cancelDeadline: (() => void) | undefined;
-  private readonly waitingForActive: (() => void)[] = [];
 
   constructor(private readonly deps: PeerSessionDependencies) {
     this.device = deps.device;
+    this.chosen = new Promise((resolve) => {
+      this.resolveChosen = resolve;
+    });
     this.pings = new PingClock(deps.clock, (nonce) => this.sendControl({ type: 'ping', nonce }));
     this.folders = new SessionFolders({
       connection: deps.connection,
@@ -78,6 +89,7 @@ export class PeerSession {
       send: (frame) => this.sendControl(frame),
       supplier: () => this.requireExchange().client,
       onOffered: (states) => deps.events.offered(this, states),
+      onShared: (folder) => deps.events.shared(this, folder),
       onFailure: (error) => this.fail(error),
     });
     this.handshake = new Handshake(
@@ -121,7 +133,7 @@ export class PeerSession {
     this.active = true;
     this.exchange = this.deps.exchange((error) => this.fail(error));
     this.folders.theirs(this.theirFolders);
-    for (const resume of this.waitingForActive.splice(0)) resume();
+    this.resolveChosen();
   }
 
   /** One round trip of the application, in ms. Rejects when the deadline passes or the session ends. */
@@ -147,8 +159,12 @@ export class PeerSession {
     this.cancelDeadline?.();
     this.pings.stop();
     this.exchange?.client.close();
-    this.folders.stop();
-    for (const resume of this.waitingForActive.splice(0)) resume();
+    this.resolveChosen();
+    try {
+      this.folders.stop();
+    } catch (error) {
+      this.deps.events.failed(this, error);
+    }
   }
 
   private async accept(stream: IncomingStream): Promise<void> {
@@ -162,7 +178,8 @@ export class PeerSession {
         await this.readControl(identified.stream, identified.rest);
         return;
       }
-      await this.activated();
+      // The handshake's deadline bounds this wait: after it the connection is chosen, or closed.
+      await this.chosen;
       if (this.ended) return;
       if (identified.kind === 'chunks')
         await this.requireExchange().serve(identified.stream, identified.rest);
@@ -206,7 +223,7 @@ export class PeerSession {
         this.deps.events.withdrawn(this, frame.folder);
         break;
       case 'error':
-        this.deps.events.violated(this, `it reported: ${frame.text}`);
+        this.deps.events.violated(this, `it reported: ${plainText(frame.text)}`);
         break;
       default:
         break;
@@ -216,7 +233,7 @@ export class PeerSession {
   private perform(actions: readonly HandshakeAction[]): void {
     for (const action of actions) {
       if (action.do === 'send') this.sendControl(action.frame);
-      else if (action.do === 'close') void this.close(action.code, action.reason);
+      else if (action.do === 'close') this.refuse(action.code, action.reason);
       else {
         this.peerInfo = action.peer;
         this.theirFolders = action.theirFolders;
@@ -235,34 +252,44 @@ export class PeerSession {
 
   private sendControl(frame: Frame): void {
     if (this.ended) return;
-    this.control ??= FrameWriter.open(this.deps.connection, {
-      kind: StreamKind.control,
-      urgency: CONTROL_URGENCY,
-    });
+    const { connection, clock } = this.deps;
+    this.control ??= FrameWriter.open(
+      { connection, clock },
+      { kind: StreamKind.control, urgency: CONTROL_URGENCY },
+    );
     // Frames are queued in the order of these calls: `then` callbacks of one promise run in order.
-    this.control.then((writer) => writer.send(frame)).catch((error: unknown) => this.fail(error));
+    this.control
+      .then((writer) => {
+        if (writer.bufferedBytes > MAX_CONTROL_BUFFERED_BYTES)
+          throw new WireError('limit-exceeded', 'the control stream is not read');
+        return writer.send(frame);
+      })
+      .catch((error: unknown) => this.fail(error));
   }
 
-  private activated(): Promise<void> {
-    if (this.active) return Promise.resolve();
-    return new Promise((resolve) => this.waitingForActive.push(resolve));
-  }
-
+  /** Whatever came out of reading or writing one of the streams ends all of them. */
   private fail(error: unknown): void {
     if (this.ended) return;
-    if (error instanceof WireError || error instanceof FrameError) {
-      const code = error instanceof WireError ? error.closeCode : closeCodeOf(error);
-      this.deps.events.violated(this, error.message);
-      void this.close(code, error.message);
-    } else if (error instanceof TransportError) {
-      // The connection says itself, through `closed`, how it ended; a lost stream alone is the end of it, too.
-      void this.close(CloseCode.internalError, 'a stream broke');
-    } else {
+    if (error instanceof WireError) this.refuse(error.closeCode, error.message);
+    else if (error instanceof FrameError) this.refuse(closeCodeOf(error), error.message);
+    else if (error instanceof TransportError && error.code === 'connection-closed') this.end();
+    else if (error instanceof TransportError && WAS_CUT.has(error.code))
+      this.refuse(CloseCode.protocolError, 'a stream was reset');
+    else {
+      this.deps.events.failed(this, error);
       void this.close(CloseCode.internalError, 'internal error');
-      this.deps.events.violated(this, `internal error: ${String(error)}`);
     }
   }
+
+  private refuse(code: CloseCode, reason: string): void {
+    if (this.ended) return;
+    if (code !== CloseCode.handshakeTimeout) this.deps.events.violated(this, reason);
+    void this.close(code, reason);
+  }
 }
+
+/** Streams end with FIN; cancelling and refusing are frames. */
+const WAS_CUT: ReadonlySet<TransportError['code']> = new Set(['stream-reset', 'stream-stopped']);
 
 function closeCodeOf(error: FrameError): CloseCode {
   return error.code === 'too-long' ? CloseCode.limitExceeded : CloseCode.protocolError;

@@ -22,6 +22,7 @@ export class PingClock {
   private readonly sent = new Map<number, Sent>();
   private nextNonce = 1;
   private last: number | undefined;
+  private stopped = false;
 
   constructor(
     private readonly clock: Clock,
@@ -32,13 +33,13 @@ export class PingClock {
     return this.last;
   }
 
+  /** One round trip, in ms. Rejects with {@link PingError} when the time is over, or the session or the caller ends it. */
   measure(timeoutMs: number, signal?: AbortSignal): Promise<number> {
+    if (this.stopped) return Promise.reject(new PingError('ended', 'the connection has ended'));
+    if (signal?.aborted) return Promise.reject(new PingError('ended', 'cancelled'));
     return new Promise((resolve, reject) => {
       const nonce = this.nextNonce++;
-      const giveUp = (error: Error) => {
-        this.take(nonce);
-        reject(error);
-      };
+      const giveUp = (error: Error) => this.take(nonce)?.reject(error);
       const onAbort = () => giveUp(new PingError('ended', 'cancelled'));
       signal?.addEventListener('abort', onAbort, { once: true });
       const stopTimer = this.clock.after(timeoutMs, () =>
@@ -53,6 +54,7 @@ export class PingClock {
     });
   }
 
+  /** An answer that nobody waits for counts for nothing. */
   answered(nonce: number): void {
     const sent = this.take(nonce);
     if (sent === undefined) return;
@@ -61,6 +63,7 @@ export class PingClock {
   }
 
   stop(): void {
+    this.stopped = true;
     for (const nonce of [...this.sent.keys()])
       this.take(nonce)?.reject(new PingError('ended', 'the connection has ended'));
   }

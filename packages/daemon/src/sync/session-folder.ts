@@ -26,6 +26,8 @@ export class SessionFolder {
   private readonly receiver: IndexReceiver;
   private readonly link: FolderLink;
   private cancelReceipts: (() => void) | undefined;
+  private receiptWanted = false;
+  private isSendingReceipt = false;
   private stopped = false;
 
   constructor(
@@ -91,15 +93,28 @@ export class SessionFolder {
     if (this.cancelReceipts !== undefined || this.stopped) return;
     this.cancelReceipts = this.deps.clock.after(RECEIPT_DELAY_MS, () => {
       this.cancelReceipts = undefined;
-      this.sendReceipt().catch(this.deps.onFailure);
+      void this.sendReceipt();
     });
   }
 
+  /** One at a time: where the peer does not read them, the latest is sent once it does. */
   private async sendReceipt(): Promise<void> {
-    const due = this.deps.folder.takeDueReceipt(this.deps.device);
-    if (due === undefined || this.stopped) return;
-    const writer = await this.deps.receiptWriter();
-    await writer.send({ type: 'durable', folder: this.states.ours.folder, ...due });
+    this.receiptWanted = true;
+    if (this.isSendingReceipt) return;
+    this.isSendingReceipt = true;
+    try {
+      const writer = await this.deps.receiptWriter();
+      while (this.receiptWanted && !this.stopped) {
+        this.receiptWanted = false;
+        const due = this.deps.folder.takeDueReceipt(this.deps.device);
+        if (due !== undefined)
+          await writer.send({ type: 'durable', folder: this.states.ours.folder, ...due });
+      }
+    } catch (error) {
+      this.deps.onFailure(error);
+    } finally {
+      this.isSendingReceipt = false;
+    }
   }
 }
 

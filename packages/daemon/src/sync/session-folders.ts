@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports/clock.js';
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
-import { frameLimit } from '../core/wire/limits.js';
+import { frameLimit, Limits } from '../core/wire/limits.js';
 import type { ChunkSupplier } from './content-fetch.js';
 import type { LinkedFolder } from './folder-link.js';
 import { FrameWriter } from './frame-writer.js';
@@ -20,6 +20,8 @@ export interface SessionFoldersDependencies {
   readonly send: (frame: Frame) => void;
   readonly supplier: () => ChunkSupplier;
   readonly onOffered: (states: readonly FolderState[]) => void;
+  /** Both sides share it from now on. */
+  readonly onShared: (id: FolderId) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -71,6 +73,8 @@ export class SessionFolders {
   /** States that the peer told: in its handshake, as an offer, or as an acceptance. */
   theirs(states: readonly FolderState[]): void {
     for (const state of states) {
+      if (!this.received.has(state.folder) && this.received.size >= Limits.foldersPerDevice)
+        throw new WireError('limit-exceeded', 'too many folders are offered');
       this.received.set(state.folder, state);
       this.announce(state.folder);
       this.openIfBoth(state.folder);
@@ -80,17 +84,19 @@ export class SessionFolders {
     if (offered.length > 0) this.deps.onOffered(offered);
   }
 
-  /** We no longer share it with this device. */
+  /** We no longer share it with this device. What the device shares is an offer again. */
   remove(id: FolderId): void {
-    if (!this.sent.delete(id)) return;
+    if (!this.sent.has(id)) return;
+    const theirs = this.received.get(id);
+    this.received.delete(id);
     this.close(id);
     this.deps.send({ type: 'folderRemove', folder: id });
+    if (theirs !== undefined) this.deps.onOffered([theirs]);
   }
 
   /** The peer no longer shares it with us. */
   withdrawn(id: FolderId): void {
     this.received.delete(id);
-    this.sent.delete(id);
     this.close(id);
   }
 
@@ -126,15 +132,18 @@ export class SessionFolders {
 
   private async takeIndex(frame: Frame): Promise<void> {
     if (!('folder' in frame)) return;
-    if (!this.open.has(frame.folder)) {
-      // What was on its way when the folder was withdrawn is passed over; what was never shared is a violation.
-      if (this.closed.has(frame.folder)) return;
-      if (!this.sent.has(frame.folder))
-        throw new WireError('malformed', 'entries of a folder that is not shared');
+    const { folder: id } = frame;
+    // What was on its way when a folder was closed is passed over, up to where it starts anew.
+    if (this.closed.has(id) && (frame.type !== 'indexStart' || !this.sent.has(id))) return;
+    if (!this.open.has(id)) {
+      if (!this.sent.has(id)) throw new WireError('malformed', 'entries of a folder that is not shared');
       // The acceptance is on its way on another stream.
-      await this.opened(frame.folder);
+      await this.opened(id);
     }
-    this.open.get(frame.folder)?.takeIndex(frame);
+    const folder = this.open.get(id);
+    if (folder === undefined) return;
+    this.closed.delete(id);
+    folder.takeIndex(frame);
   }
 
   private opened(id: FolderId): Promise<void> {
@@ -157,17 +166,11 @@ export class SessionFolders {
   }
 
   private openIfBoth(id: FolderId): void {
+    if (this.stopped || this.open.has(id)) return;
     const ours = this.sent.get(id);
     const theirs = this.received.get(id);
     const folder = this.deps.sharedFolders().get(id);
-    if (
-      this.stopped ||
-      ours === undefined ||
-      theirs === undefined ||
-      folder === undefined ||
-      this.open.has(id)
-    )
-      return;
+    if (ours === undefined || theirs === undefined || folder === undefined) return;
     const shard = this.shardsAssigned++ % SHARDS;
     this.deps.send({ type: 'shardAssignment', shards: [{ folder: id, shard }] });
     const opened = new SessionFolder(
@@ -184,19 +187,22 @@ export class SessionFolders {
     );
     this.open.set(id, opened);
     opened.start();
+    this.deps.onShared(id);
     this.release(id);
   }
 
   private close(id: FolderId): void {
-    this.open.get(id)?.stop();
-    if (this.open.delete(id)) this.closed.add(id);
+    if (this.sent.delete(id)) this.closed.add(id);
     this.release(id);
+    const folder = this.open.get(id);
+    this.open.delete(id);
+    folder?.stop();
   }
 
   private shardWriter(shard: number): Promise<FrameWriter> {
     const known = this.shards.get(shard);
     if (known !== undefined) return known;
-    const opened = FrameWriter.open(this.deps.connection, {
+    const opened = FrameWriter.open(this.deps, {
       kind: StreamKind.indexShard,
       urgency: INDEX_URGENCY,
       head: [shard],
@@ -206,7 +212,7 @@ export class SessionFolders {
   }
 
   private receiptWriter(): Promise<FrameWriter> {
-    this.receipts ??= FrameWriter.open(this.deps.connection, {
+    this.receipts ??= FrameWriter.open(this.deps, {
       kind: StreamKind.receipts,
       urgency: RECEIPTS_URGENCY,
     });
