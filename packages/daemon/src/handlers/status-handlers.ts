@@ -3,9 +3,12 @@ import type { FolderAtWork } from '../assembly/shared-folder-set.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { DeviceStatus, FolderStatus, StatusReport } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
+import type { FolderRunner } from '../sync/folder-runner.js';
 import type { DaemonParts } from './daemon-parts.js';
 
 const MAX_PROBLEMS = 100;
+/** By then a device that is connected has said which folders it shares. */
+const SHARED_BY_MS = 10_000;
 
 export function statusHandlers(
   parts: DaemonParts,
@@ -56,32 +59,50 @@ function folderStatus(folder: FolderAtWork, parts: DaemonParts): FolderStatus {
     return { id, label, path, mode, state: 'error', ...none, problems, peers: [] };
   }
   const { runner } = assembled;
+  const counts = runner.counts();
+  const own = runner.problems(MAX_PROBLEMS).map(({ path: at, code, text }) => ({ path: at, code, text }));
   return {
     id,
     label,
     path,
     mode,
     state: runner.activity(),
-    ...runner.counts(),
-    problems: runner.problems(MAX_PROBLEMS).map(({ path: at, code, text }) => ({ path: at, code, text })),
-    peers: setting.sharedWith.map((device) => peerStatus(device, runner, parts)),
+    ...counts,
+    problems: [...setting.sharedWith.flatMap((device) => notSharedThere(device, runner, parts)), ...own],
+    peers: setting.sharedWith.map((device) =>
+      peerStatus(device, runner, { needsNothing: counts.needFiles === 0 }, parts),
+    ),
   };
 }
 
 function peerStatus(
   device: DeviceKey,
-  runner: NonNullable<FolderAtWork['assembled']>['runner'],
-  parts: DaemonParts,
+  runner: FolderRunner,
+  { needsNothing }: { readonly needsNothing: boolean },
+  { orchestrator }: DaemonParts,
 ) {
   const durableSequence = runner.receipts.durableSequenceOf(device);
-  const behind = Math.max(0, runner.sequence() - durableSequence);
-  const exchanging = parts.orchestrator.isExchanging(runner.index.folder, device);
-  return {
-    device,
-    needFiles: behind,
-    durableSequence,
-    inSync: exchanging && behind === 0 && runner.counts().needFiles === 0,
-  };
+  const needFiles = Math.max(0, runner.sequence() - durableSequence);
+  const isExchanging = orchestrator.isExchanging(runner.index.folder, device);
+  return { device, needFiles, durableSequence, inSync: isExchanging && needFiles === 0 && needsNothing };
+}
+
+/** A device that has shared the folder and does not any more takes nothing, and nothing else would say why. */
+function notSharedThere(
+  device: DeviceKey,
+  runner: FolderRunner,
+  { orchestrator, devices }: DaemonParts,
+): FolderStatus['problems'] {
+  const id = runner.index.folder;
+  const name = devices.get(device)?.name ?? device;
+  const mend = `Share it there again ('landropic folder accept ${id} PATH'), or remove it here.`;
+  const problem = (text: string) => [{ path: '', code: 'not-shared-there', text: `${text} ${mend}` }];
+  if (orchestrator.isWithdrawn(id, device)) return problem(`${name} no longer shares this folder.`);
+  const upForMs = orchestrator.link(device)?.upForMs ?? 0;
+  const hadIt = runner.receipts.durableSequenceOf(device) > 0;
+  const isMissing = upForMs > SHARED_BY_MS && hadIt && !orchestrator.isExchanging(id, device);
+  if (!isMissing || runner.activity() !== 'idle') return [];
+  return problem(`${name} is connected and does not share this folder, or still looks through it.`);
 }
 
 function deviceStatuses(parts: DaemonParts): DeviceStatus[] {

@@ -3,6 +3,7 @@ import { ApiError } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
 import { PingError } from '../sync/ping-clock.js';
 import { WaitError, type WaitTarget, waitForPeers } from '../sync/wait-for-peers.js';
+import type { PairedDevice } from '../trust/paired-devices.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice, sharedFolder } from './named.js';
 
@@ -16,6 +17,7 @@ export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'confl
       const startedMs = clock.monotonicMs();
       const chosen = folder === undefined ? folders.list() : [sharedFolder(parts, folder)];
       const wanted = names.map((name) => pairedDevice(parts, name));
+      requireSharing(chosen, wanted);
       const targets = chosen.map((each) =>
         targetOf(each, parts, { connected, wanted: wanted.map(({ id }) => id) }),
       );
@@ -60,6 +62,15 @@ export function syncHandlers(parts: DaemonParts): Pick<Handlers, 'wait' | 'confl
   };
 }
 
+/** Whoever waits for a device that none of the folders is shared with would be told that all is well. */
+function requireSharing(folders: readonly FolderAtWork[], wanted: readonly PairedDevice[]): void {
+  for (const { id, name } of wanted) {
+    if (folders.some(({ setting }) => setting.sharedWith.includes(id))) continue;
+    const what = folders.length === 1 ? `Folder ${folders[0]?.setting.label} is not` : 'No folder is';
+    throw new ApiError('not-found', `${what} shared with ${name}. See: landropic folder list`);
+  }
+}
+
 function targetOf(
   { setting, assembled, problem }: FolderAtWork,
   parts: DaemonParts,
@@ -71,13 +82,22 @@ function targetOf(
       `Folder ${setting.label} is not at work: ${problem?.text ?? 'it is being opened'}`,
     );
   }
+  const { orchestrator } = parts;
   const shared = parts.devices
     .list()
     .map(({ id, name }) => ({ device: id, name }))
     .filter(({ device }) => setting.sharedWith.includes(device))
     .filter(({ device }) => choice.wanted.length === 0 || choice.wanted.includes(device))
-    .filter(({ device }) => !choice.connected || parts.orchestrator.link(device)?.session !== undefined);
-  return { label: setting.label, runner: assembled.runner, devices: shared };
+    .filter(({ device }) => !choice.connected || orchestrator.link(device)?.session !== undefined);
+  return {
+    label: setting.label,
+    runner: assembled.runner,
+    devices: shared,
+    refusal: (device) =>
+      orchestrator.isWithdrawn(setting.id, device)
+        ? `${parts.devices.get(device)?.name ?? device} no longer shares folder ${setting.label}.`
+        : undefined,
+  };
 }
 
 function conflictsOf({ setting, assembled }: FolderAtWork) {

@@ -1,12 +1,23 @@
 import type { DeviceKey } from '../core/model/identifiers.js';
+import type { RelativePath } from '../core/model/relative-path.js';
 import type { Clock } from '../core/ports/clock.js';
+import type { FolderReceipts } from './folder-receipts.js';
 import type { FolderRunner } from './folder-runner.js';
 
 export interface WaitTarget {
   readonly label: string;
-  readonly runner: FolderRunner;
+  readonly runner: WaitedFolder;
+  /** Nothing is waited for where there are none. */
   readonly devices: readonly { readonly device: DeviceKey; readonly name: string }[];
+  /** Why this device will never hold what is written here, when that is known. */
+  readonly refusal: (device: DeviceKey) => string | undefined;
 }
+
+/** A folder as far as it is waited for. */
+export type WaitedFolder = Pick<FolderRunner, 'rescan' | 'activity' | 'problems' | 'sequence'> & {
+  readonly receipts: Pick<FolderReceipts, 'durableSequenceOf' | 'unplaceableAt' | 'onProgress'>;
+  readonly index: Pick<FolderRunner['index'], 'get'>;
+};
 
 export interface WaitProgress {
   readonly needFiles: number;
@@ -53,7 +64,9 @@ export async function waitForPeers(
   let goals: readonly Goal[] | undefined;
   try {
     const looked = Promise.all(
-      targets.map(async (target) => ({ target, sequence: await lookFirst(target, ended.signal) })),
+      targets
+        .filter(({ devices }) => devices.length > 0)
+        .map(async (target) => ({ target, sequence: await lookFirst(target, ended.signal) })),
     );
     goals = await Promise.race([looked, rejectWhen(ended.signal)]);
     const reached = goals;
@@ -94,7 +107,9 @@ function follow(
   },
 ): void {
   const stops: (() => void)[] = [];
+  let isOver = false;
   const finish = (settle: () => void) => {
+    isOver = true;
     for (const stop of stops.splice(0)) stop();
     settle();
   };
@@ -107,16 +122,23 @@ function follow(
     const lacking = missing(goals);
     run.onProgress({
       needFiles: Math.max(0, ...lacking.map(({ behind }) => behind)),
-      waitingFor: lacking.map(({ name }) => name),
+      waitingFor: [...new Set(lacking.map(({ name }) => name))],
     });
-    stops.push(clock.after(PROGRESS_MS, tell));
+    cancelTell = clock.after(PROGRESS_MS, tick);
   };
+  /** A device may have withdrawn meanwhile, of which no receipt tells. */
+  const tick = () => {
+    check();
+    if (!isOver) tell();
+  };
+  let cancelTell = clock.after(PROGRESS_MS, tick);
+  stops.push(() => cancelTell());
   const onEnded = () => finish(() => run.reject(run.ended.reason));
   run.ended.addEventListener('abort', onEnded, { once: true });
   stops.push(() => run.ended.removeEventListener('abort', onEnded));
   for (const { target } of goals) stops.push(target.runner.receipts.onProgress(check));
-  stops.push(clock.after(PROGRESS_MS, tell));
-  check();
+  if (run.ended.aborted) onEnded();
+  else check();
 }
 
 function missing(goals: readonly Goal[]): { readonly name: string; readonly behind: number }[] {
@@ -130,13 +152,23 @@ function missing(goals: readonly Goal[]): { readonly name: string; readonly behi
   );
 }
 
-/** Something that a device has said it can never hold. */
+/** Why one of the goals cannot come true, as far as is known now. */
 function findRefusal(goals: readonly Goal[]): string | undefined {
   for (const { target } of goals) {
     for (const { device, name } of target.devices) {
-      const [first] = target.runner.receipts.unplaceableAt(device);
-      if (first !== undefined) return `${name} cannot hold ${first.path}: ${first.reason}`;
+      const refusal = target.refusal(device) ?? unplaceableAt(target, device, name);
+      if (refusal !== undefined) return refusal;
     }
+  }
+  return undefined;
+}
+
+/** Something that the device has said it cannot hold, and that has not changed here since it said so. */
+function unplaceableAt({ runner }: WaitTarget, device: DeviceKey, name: string): string | undefined {
+  const durable = runner.receipts.durableSequenceOf(device);
+  for (const { path, reason } of runner.receipts.unplaceableAt(device)) {
+    const row = runner.index.get(path as RelativePath);
+    if (row !== undefined && row.sequence <= durable) return `${name} cannot hold ${path}: ${reason}`;
   }
   return undefined;
 }
