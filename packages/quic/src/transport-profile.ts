@@ -15,6 +15,11 @@ export interface TransportProfile {
   readonly congestionControl: 'bbr' | 'cubic' | 'reno';
   /** Bytes queued on one stream above which `write` waits. */
   readonly sendHighWaterBytes: number;
+  /**
+   * Packets sent under one key at most; then the connection is given up, for a fresh one to replace it. Default 2²³, the
+   * limit of AES-GCM (RFC 9001, 6.6): the binding cannot change keys.
+   */
+  readonly maxPacketsPerKey?: number;
 }
 
 /** Few peers, a fast local network, many files at once: the default. */

@@ -3,6 +3,8 @@ import type { QuicheConnection, QuicheConnectionError } from './quiche-binding.j
 
 /** QUIC's INTERNAL_ERROR: this side gives the connection up so that a fresh one can replace it. */
 export const INTERNAL_ERROR = 0x1;
+/** QUIC's AEAD_LIMIT_REACHED: the keys have been used as often as they may. */
+export const AEAD_LIMIT_REACHED = 0xf;
 /** CRYPTO_ERROR with the alert "certificate required". */
 export const CERTIFICATE_REQUIRED = 0x174;
 /** Longest reason that goes into a close: it must fit into the smallest packet. */

@@ -1,4 +1,3 @@
-import { AbortCredit } from '../abort-credit.js';
 import {
   type BidiStream,
   type CloseInfo,
@@ -15,6 +14,7 @@ import {
 import { Waiter } from '../waiter.js';
 import { CERTIFICATE_REQUIRED, encodeReason, INTERNAL_ERROR, readCloseInfo } from './close-info.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
+import { ConnectionLimits } from './connection-limits.js';
 import { readConnectionStats } from './connection-stats.js';
 import { DatagramChannel } from './datagram-channel.js';
 import { DeadlineTimer } from './deadline-timer.js';
@@ -22,7 +22,6 @@ import { parseQuicheError } from './error-parsing.js';
 import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
 import type { QuicheConnection } from './quiche-binding.js';
-import { ReceiveBudget } from './receive-budget.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { SendScheduler } from './send-scheduler.js';
@@ -60,10 +59,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly #closed = new Waiter<CloseInfo>();
   readonly #timer: DeadlineTimer;
   readonly #packetSize: PacketSize;
-  readonly #credit: AbortCredit;
+  readonly #limits: ConnectionLimits;
   readonly #stall = new StallWatch();
   readonly #unverified: UnverifiedBudget;
-  readonly #budget: ReceiveBudget;
   readonly #sender: PacketSender;
   #identity: PeerIdentity | undefined;
   #alpn = '';
@@ -92,10 +90,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
     this.#streams = new StreamTable(this, setup.role);
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
-    this.#credit = new AbortCredit(host.profile);
     const now = performance.now();
     this.#unverified = new UnverifiedBudget(host.admission);
-    this.#budget = new ReceiveBudget(host.profile.maxConnectionWindowBytes, now);
+    this.#limits = new ConnectionLimits(host.profile, now);
     this.datagrams = new DatagramChannel({
       quiche: setup.quiche,
       packetSize: this.#packetSize,
@@ -182,7 +179,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     return readConnectionStats(this.quiche, {
       packetSizeBytes: this.#packetSize.currentBytes,
       streamsOpen: this.#streams.size,
-      streamsAborted: this.#credit.aborted,
+      streamsAborted: this.#limits.credit.aborted,
     });
   }
 
@@ -202,11 +199,11 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   countReadBytes(count: number): void {
-    this.#budget.noteDelivered(count);
+    this.#limits.budget.noteDelivered(count);
   }
 
   countAbort(stream: QuicStream, unreadBytes: number): void {
-    this.#credit.count(stream.kind, unreadBytes);
+    this.#limits.credit.count(stream.kind, unreadBytes);
   }
 
   forget(stream: QuicStream): void {
@@ -219,7 +216,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   receive(datagram: Buffer, host: string, port: number): void {
     if (this.#closeInfo !== undefined) return;
     if (this.#identity === undefined && !this.#unverified.admit(datagram.length)) return;
-    this.#budget.noteReceived(datagram.length);
+    this.#limits.budget.noteReceived(datagram.length);
     try {
       this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
     } catch (error) {
@@ -239,9 +236,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (this.#closing !== undefined) this.#closeWhenFlushed();
     else if (this.quiche.isDraining() || this.quiche.isClosed())
       this.#end(readCloseInfo(this.quiche), undefined);
-    else if (this.#credit.isUsedUp) this.#giveUp('too many streams were reset or stopped');
-    else if (this.#budget.isExceeded(performance.now()))
-      this.#giveUp('too many bytes came that carry nothing');
+    else this.#checkLimits();
   }
 
   #handleReceived(): void {
@@ -253,7 +248,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
     if (this.#identity === undefined || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
-    this.#budget.noteDelivered(this.datagrams.receive());
+    this.#limits.budget.noteDelivered(this.datagrams.receive());
     this.#streams.handleReadable();
     if (this.#closeInfo !== undefined) return;
     this.#streams.checkStopped();
@@ -308,7 +303,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
         this.host.scheduleLater(this);
         break;
       }
-      this.#budget.noteSent(sent);
+      this.#limits.noteSent(sent);
       budget -= sent;
       if (budget <= 0) {
         this.host.schedule(this);
@@ -373,8 +368,13 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   // --- the end
 
-  #giveUp(reason: string): void {
-    this.abandon(false, INTERNAL_ERROR, { by: 'transport', code: INTERNAL_ERROR, reason });
+  #giveUp(reason: string, code = INTERNAL_ERROR): void {
+    this.abandon(false, code, { by: 'transport', code, reason });
+  }
+
+  #checkLimits(): void {
+    const exceeded = this.#limits.findExceeded(performance.now());
+    if (exceeded !== undefined) this.#giveUp(exceeded.reason, exceeded.code);
   }
 
   #closeWhenFlushed(): void {

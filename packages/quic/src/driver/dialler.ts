@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   type CloseInfo,
   type Connection,
@@ -7,7 +8,7 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { addressKey, LOCAL_HOST_PORT } from './address.js';
+import { addressKey, LOCAL_HOST_PORT, withoutZone } from './address.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import { createConnectionId } from './connection-id.js';
@@ -49,6 +50,7 @@ export class Dialler {
   async connect(remote: SocketAddress, options: DialOptions): Promise<Connection> {
     const { signal } = options;
     if (signal?.aborted === true) throw abortedDial(signal);
+    if (isIP(withoutZone(remote.host)) === 0 || !isPort(remote.port)) throw noAddress(remote);
     const connection = this.#start(remote, options);
     const waiter = new Waiter<Connection>();
     this.#pending.set(connection, waiter);
@@ -138,6 +140,14 @@ export class Dialler {
     this.#pending.delete(connection);
     return waiter;
   }
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port <= 0xffff;
+}
+
+function noAddress(remote: SocketAddress): TransportError {
+  return new TransportError('handshake-failed', `${remote.host} port ${remote.port} is no address to dial`);
 }
 
 function abortedDial(signal: AbortSignal): TransportError {
