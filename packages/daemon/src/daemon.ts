@@ -214,11 +214,16 @@ export class Daemon {
         const server = new ChunkServer({
           sourceFor: (folder) => {
             const shared = sourceFor(folder);
-            return shared && { disk: shared.disk, locate: (hash) => shared.runner.index.heldChunk(hash, 1) };
+            return (
+              shared && {
+                disk: shared.disk,
+                locate: (hash, limit) => shared.runner.index.heldChunk(hash, limit),
+              }
+            );
           },
         });
         return {
-          client: new ChunkClient(connection, { onFailure }),
+          client: new ChunkClient({ connection, clock, onFailure }),
           serve: (stream, first) => server.serve(stream, first),
         };
       },

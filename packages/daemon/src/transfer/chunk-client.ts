@@ -1,5 +1,6 @@
 import { type BidiStream, type Connection, encodeFrame, readFrames } from '@landropic/quic';
 import type { ContentHash, FolderId } from '../core/model/identifiers.js';
+import type { Clock } from '../core/ports/clock.js';
 import { decodePayload, encodePayload } from '../core/wire/codec.js';
 import { StreamKind } from '../core/wire/frame-types.js';
 import { frameLimit } from '../core/wire/limits.js';
@@ -11,10 +12,24 @@ export interface ChunkReply {
   missing(index: number): void;
 }
 
+export interface ChunkClientDependencies {
+  readonly connection: Pick<Connection, 'openBidi'>;
+  readonly clock: Clock;
+  /** Called once, when the connection is no use for chunks any more: {@link WireError}, or what the transport threw. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 export interface ChunkClientOptions {
   /** Streams that requests are spread over. Default 4. */
   readonly streams?: number;
-  readonly onFailure: (error: unknown) => void;
+  /** How long nothing at all may come while answers are awaited. Default 60,000. */
+  readonly stallMs?: number;
+}
+
+/** A peer that is there, and gives no answer. */
+export class ChunkStallError extends Error {
+  override readonly name = 'ChunkStallError';
+  readonly code = 'stalled';
 }
 
 interface Outstanding {
@@ -36,19 +51,24 @@ const CHUNK_URGENCY = 5;
 export class ChunkClient {
   private readonly lanes: Lane[] = [];
   private readonly maxLanes: number;
+  private readonly stallMs: number;
   private closed = false;
   private nextRequestId = 1;
+  private lastBytesMs = 0;
+  private cancelStallTimer: (() => void) | undefined;
 
   constructor(
-    private readonly connection: Pick<Connection, 'openBidi'>,
-    private readonly options: ChunkClientOptions,
+    private readonly deps: ChunkClientDependencies,
+    options: ChunkClientOptions = {},
   ) {
     this.maxLanes = options.streams ?? 4;
+    this.stallMs = options.stallMs ?? 60_000;
   }
 
   /** Sends one request. The reply is called once for every chunk of it, unless the connection ends first. */
   request(folder: FolderId, chunks: readonly ContentHash[], reply: ChunkReply): void {
-    if (this.closed) return;
+    if (this.closed || chunks.length === 0) return;
+    this.watchForStall();
     const requestId = this.nextRequestId++;
     const lane = this.pickLane();
     lane.requests.set(requestId, { reply, answered: new Uint8Array(chunks.length), left: chunks.length });
@@ -61,6 +81,7 @@ export class ChunkClient {
 
   close(): void {
     this.closed = true;
+    this.cancelStallTimer?.();
     for (const lane of this.lanes) {
       lane.stream.then((stream) => stream.finish()).catch(() => {});
     }
@@ -74,7 +95,7 @@ export class ChunkClient {
   }
 
   private openLane(): Lane {
-    const stream = this.connection.openBidi({ urgency: CHUNK_URGENCY }).then(async (opened) => {
+    const stream = this.deps.connection.openBidi({ urgency: CHUNK_URGENCY }).then(async (opened) => {
       await opened.write(Uint8Array.of(StreamKind.chunks));
       return opened;
     });
@@ -85,7 +106,9 @@ export class ChunkClient {
   }
 
   private async readReplies(lane: Lane, stream: BidiStream): Promise<void> {
-    for await (const raw of readFrames(stream, (type) => frameLimit(StreamKind.chunks, type))) {
+    const limitOf = (type: number) => frameLimit(StreamKind.chunks, type);
+    for await (const raw of readFrames({ read: () => this.read(stream) }, limitOf)) {
+      if (this.closed) return;
       const frame = decodePayload(raw.type, raw.payload);
       if (frame?.type !== 'chunk' && frame?.type !== 'chunkMissing') continue;
       const outstanding = lane.requests.get(frame.requestId);
@@ -102,9 +125,37 @@ export class ChunkClient {
       throw new WireError('malformed', 'a chunk stream ended with requests open');
   }
 
+  private async read(stream: BidiStream): Promise<Uint8Array | null> {
+    const bytes = await stream.read();
+    this.lastBytesMs = this.deps.clock.monotonicMs();
+    return bytes;
+  }
+
+  /** A slow link still brings some bytes; a program that hangs brings none. */
+  private watchForStall(): void {
+    if (!this.isWaiting()) this.lastBytesMs = this.deps.clock.monotonicMs();
+    if (this.cancelStallTimer === undefined) this.armStallTimer(this.stallMs);
+  }
+
+  private isWaiting(): boolean {
+    return this.lanes.some(({ requests }) => requests.size > 0);
+  }
+
+  private armStallTimer(delayMs: number): void {
+    const { clock } = this.deps;
+    this.cancelStallTimer = clock.after(delayMs, () => {
+      this.cancelStallTimer = undefined;
+      if (!this.isWaiting()) return;
+      const leftMs = this.lastBytesMs + this.stallMs - clock.monotonicMs();
+      if (leftMs > 0) this.armStallTimer(leftMs);
+      else this.fail(new ChunkStallError(`no answer to chunk requests for ${this.stallMs} ms`));
+    });
+  }
+
   private fail(error: unknown): void {
     if (this.closed) return;
     this.closed = true;
-    this.options.onFailure(error);
+    this.cancelStallTimer?.();
+    this.deps.onFailure(error);
   }
 }

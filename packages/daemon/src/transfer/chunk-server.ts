@@ -5,13 +5,16 @@ import type { FolderDisk, ReadChunk } from '../core/ports/folder-disk.js';
 import { decodePayload, encodeChunkHead, encodePayload } from '../core/wire/codec.js';
 import { FrameType, StreamKind } from '../core/wire/frame-types.js';
 import type { FrameOf } from '../core/wire/frames.js';
-import { frameLimit } from '../core/wire/limits.js';
+import { frameLimit, Limits } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
+import { Permits } from './permits.js';
+import { RequestQueue } from './request-queue.js';
 
 /** What a peer may be served from: one folder that both sides share. */
 export interface ChunkSource {
   readonly disk: Pick<FolderDisk, 'readChunks'>;
-  locate(hash: ContentHash): readonly ChunkLocation[];
+  /** Where files have this chunk, at most `limit`. */
+  locate(hash: ContentHash, limit: number): readonly ChunkLocation[];
 }
 
 export interface ChunkServerDependencies {
@@ -21,109 +24,88 @@ export interface ChunkServerDependencies {
 
 type Request = FrameOf<'chunkRequest'>;
 
+/** Bytes of each chunk in the order of the request; undefined where there are none to give. */
+type ChunkBytes = readonly (Uint8Array | undefined)[];
+
+interface Slice {
+  /** Place of its first chunk in the request. */
+  readonly from: number;
+  readonly reads: readonly (ReadChunk | undefined)[];
+}
+
 const SLICE_CHUNKS = 64;
 const SLICE_BYTES = 2 * 1024 * 1024;
-/** Requests that may wait on one stream. A requester is bounded by its own memory long before this. */
-const MAX_QUEUED = 1_024;
+/** Requests that are read ahead on one stream. The rest waits in the transport, whose window bounds it. */
+const READ_AHEAD = 4;
+/** Requests of one peer that are held or answered at once, on all its streams. */
+const MAX_REQUESTS = 32;
+/** A file may have changed since it was indexed; then another may still have the chunk. */
+const OTHER_LOCATIONS = 4;
 /** Small chunks are gathered into writes of about this size. */
 const WRITE_BYTES = 256 * 1024;
 const COPY_BELOW_BYTES = 32 * 1024;
 
 /** Answers the chunk requests of one peer, from this device's files, with every hash checked before it is sent. */
 export class ChunkServer {
-  private servedBytes = 0;
-  private lastServed = Number.NEGATIVE_INFINITY;
+  private readonly permits = new Permits(MAX_REQUESTS);
 
   constructor(private readonly deps: ChunkServerDependencies) {}
 
-  get bytesServed(): number {
-    return this.servedBytes;
-  }
-
-  /** `performance.now()` of the last chunk sent. */
-  get lastServedAt(): number {
-    return this.lastServed;
-  }
-
   /** Serves one stream until its end. Rejects with {@link WireError} when the peer breaks the protocol. */
   async serve(stream: BidiStream, firstBytes: Uint8Array): Promise<void> {
-    const queue: Request[] = [];
+    const requests = new RequestQueue<Request>(READ_AHEAD);
     const cancelled = new Set<number>();
-    let ended = false;
-    let wake: (() => void) | undefined;
-    const reading = (async () => {
+    await Promise.all([
+      this.readRequests(stream, firstBytes, requests, cancelled).finally(() => requests.end()),
+      this.answerRequests(stream, requests, cancelled).finally(() => requests.end()),
+    ]);
+  }
+
+  private async readRequests(
+    stream: BidiStream,
+    firstBytes: Uint8Array,
+    requests: RequestQueue<Request>,
+    cancelled: Set<number>,
+  ): Promise<void> {
+    const limitOf = (type: number) => frameLimit(StreamKind.chunks, type);
+    for await (const raw of readFrames(stream, limitOf, firstBytes)) {
+      // What waits for its turn waits as it came: hashes take more room once they are decoded.
+      if (raw.type === FrameType.chunkRequest) await this.permits.acquire();
+      const frame = decodePayload(raw.type, raw.payload);
+      if (frame?.type === 'chunkRequest') await requests.add(frame);
+      else if (frame?.type === 'chunkCancel') cancelled.add(frame.requestId);
+      if (cancelled.size > MAX_REQUESTS) cancelled.clear();
+    }
+  }
+
+  private async answerRequests(
+    stream: BidiStream,
+    requests: RequestQueue<Request>,
+    cancelled: Set<number>,
+  ): Promise<void> {
+    for (let request = await requests.take(); request !== undefined; request = await requests.take()) {
       try {
-        for await (const raw of readFrames(
-          stream,
-          (type) => frameLimit(StreamKind.chunks, type),
-          firstBytes,
-        )) {
-          const frame = decodePayload(raw.type, raw.payload);
-          if (frame?.type === 'chunkRequest') queue.push(frame);
-          else if (frame?.type === 'chunkCancel') cancelled.add(frame.requestId);
-          if (queue.length > MAX_QUEUED || cancelled.size > MAX_QUEUED)
-            throw new WireError('limit-exceeded', 'too many chunk requests wait on one stream');
-          wake?.();
-        }
+        await this.answer(stream, request, cancelled);
       } finally {
-        ended = true;
-        wake?.();
+        this.permits.release();
       }
-    })();
-    const answering = (async () => {
-      for (;;) {
-        const request = queue.shift();
-        if (request !== undefined) await this.answer(stream, request, cancelled);
-        else if (ended) break;
-        else await new Promise<void>((resolve) => (wake = resolve));
-      }
-      await stream.finish();
-    })();
-    await Promise.all([reading, answering]);
+    }
+    await stream.finish();
   }
 
   private async answer(stream: BidiStream, request: Request, cancelled: Set<number>): Promise<void> {
-    let next: Promise<readonly (Uint8Array | undefined)[]> | undefined;
-    const slices = [...this.slices(request)];
+    const source = this.deps.sourceFor(request.folder);
+    const slices = sliceRequest(request, source);
+    let next: Promise<ChunkBytes> | undefined;
     for (const [i, slice] of slices.entries()) {
       if (cancelled.has(request.requestId)) break;
-      const bytes = await (next ?? slice.read());
+      const bytes = await (next ?? readSlice(source, slice, request));
       // The disk reads the next slice while this one is on its way out.
-      next = slices[i + 1]?.read();
-      next?.catch(() => {});
+      const following = slices[i + 1];
+      next = following && readSlice(source, following, request);
       await this.send(stream, request, slice.from, bytes);
     }
     cancelled.delete(request.requestId);
-  }
-
-  private *slices(
-    request: Request,
-  ): Iterable<{ from: number; read: () => Promise<readonly (Uint8Array | undefined)[]> }> {
-    const source = this.deps.sourceFor(request.folder);
-    let from = 0;
-    let reads: (ReadChunk | undefined)[] = [];
-    let bytes = 0;
-    for (const [i, hash] of request.chunks.entries()) {
-      const location = source?.locate(hash)[0];
-      if (
-        reads.length > 0 &&
-        (reads.length >= SLICE_CHUNKS || bytes + (location?.lengthBytes ?? 0) > SLICE_BYTES)
-      ) {
-        yield { from, read: readAll(source, reads) };
-        from = i;
-        reads = [];
-        bytes = 0;
-      }
-      bytes += location?.lengthBytes ?? 0;
-      reads.push(
-        location && {
-          path: location.path,
-          offsetBytes: location.offsetBytes,
-          chunk: { hash, lengthBytes: location.lengthBytes },
-        },
-      );
-    }
-    if (reads.length > 0) yield { from, read: readAll(source, reads) };
   }
 
   private async send(
@@ -150,7 +132,6 @@ export class ChunkServer {
         // Large chunks go out as they were read, behind their head: nothing is copied.
         const head = encodeChunkHead(requestId, from + i, bytes.length);
         gathered.push(encodeFrameHead(FrameType.chunk, head.length + bytes.length), head);
-        this.servedBytes += bytes.length;
         if (bytes.length >= COPY_BELOW_BYTES) {
           await flush();
           await stream.write(bytes);
@@ -161,21 +142,78 @@ export class ChunkServer {
       gatheredBytes += bytes?.length ?? 0;
       if (gatheredBytes >= WRITE_BYTES) await flush();
     }
-    this.lastServed = performance.now();
     await flush();
   }
 }
 
-function readAll(
+/** Parts of a request that are read and sent at a time. Throws `limit-exceeded` when it asks for too much. */
+function sliceRequest({ chunks }: Request, source: ChunkSource | undefined): readonly Slice[] {
+  const slices: Slice[] = [];
+  let reads: (ReadChunk | undefined)[] = [];
+  let bytes = 0;
+  let totalBytes = 0;
+  for (const [i, hash] of chunks.entries()) {
+    const [location] = source?.locate(hash, 1) ?? [];
+    const lengthBytes = location?.lengthBytes ?? 0;
+    totalBytes += lengthBytes;
+    if (totalBytes > Limits.requestedBytes)
+      throw new WireError('limit-exceeded', 'a chunk request for more bytes than may be asked for');
+    if (reads.length >= SLICE_CHUNKS || (reads.length > 0 && bytes + lengthBytes > SLICE_BYTES)) {
+      slices.push({ from: i - reads.length, reads });
+      reads = [];
+      bytes = 0;
+    }
+    bytes += lengthBytes;
+    reads.push(location && readOf(hash, location));
+  }
+  if (reads.length > 0) slices.push({ from: chunks.length - reads.length, reads });
+  return slices;
+}
+
+function readOf(hash: ContentHash, { path, offsetBytes, lengthBytes }: ChunkLocation): ReadChunk {
+  return { path, offsetBytes, chunk: { hash, lengthBytes } };
+}
+
+/** Never rejects: whatever keeps a chunk from being read, the answer is the same. */
+async function readSlice(
   source: ChunkSource | undefined,
-  reads: readonly (ReadChunk | undefined)[],
-): () => Promise<readonly (Uint8Array | undefined)[]> {
-  return async () => {
-    const there = reads.filter((read) => read !== undefined);
-    const found = source === undefined || there.length === 0 ? [] : await source.disk.readChunks(there);
+  { from, reads }: Slice,
+  { chunks }: Request,
+): Promise<ChunkBytes> {
+  if (source === undefined) return reads.map(() => undefined);
+  const found = await readThere(source, reads);
+  return Promise.all(
+    found.map((bytes, i) => {
+      const hash = chunks[from + i];
+      return bytes !== undefined || reads[i] === undefined || hash === undefined
+        ? bytes
+        : readElsewhere(source, hash);
+    }),
+  );
+}
+
+async function readThere(source: ChunkSource, reads: Slice['reads']): Promise<ChunkBytes> {
+  const there = reads.filter((read) => read !== undefined);
+  try {
+    const found = there.length === 0 ? [] : await source.disk.readChunks(there);
     let i = 0;
     return reads.map((read) => (read === undefined ? undefined : found[i++]));
-  };
+  } catch {
+    // The folder was closed meanwhile, or its disk is gone: that is shown where the folder is looked after.
+    return reads.map(() => undefined);
+  }
+}
+
+async function readElsewhere(source: ChunkSource, hash: ContentHash): Promise<Uint8Array | undefined> {
+  try {
+    for (const location of source.locate(hash, OTHER_LOCATIONS).slice(1)) {
+      const [bytes] = await source.disk.readChunks([readOf(hash, location)]);
+      if (bytes !== undefined) return bytes;
+    }
+  } catch {
+    // As above.
+  }
+  return undefined;
 }
 
 function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
