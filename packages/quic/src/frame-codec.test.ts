@@ -153,4 +153,31 @@ describe('frame codec', () => {
       }),
     );
   });
+
+  it('lets a long payload be read where it belongs, in pieces of any size', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 40_000, max: 90_000 }),
+        fc.integer({ min: 1, max: 30_000 }),
+        (length, piece) => {
+          const payload = Uint8Array.from({ length }, (_, i) => i % 251);
+          const bytes = encodeFrame(7, payload);
+          const decoder = new FrameDecoder(anything);
+          let at = 0;
+          let frame = decoder.push(bytes.subarray(0, (at = 10)))[0];
+          while (frame === undefined) {
+            const room = decoder.wanted;
+            const part = bytes.subarray(at, at + Math.min(piece, room?.length ?? piece));
+            at += part.length;
+            room?.set(part);
+            frame = room === undefined ? decoder.push(part)[0] : decoder.filled(part.length);
+          }
+          expect(Buffer.compare(frame.payload, payload)).toBe(0);
+          expect(at).toBe(bytes.length);
+          expect(decoder.wanted).toBeUndefined();
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
 });

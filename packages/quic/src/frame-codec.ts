@@ -1,6 +1,8 @@
 /** Frames on a byte stream: `type: u8 · length: u32 big-endian · payload: length bytes`. Pure. */
 
 export const FRAME_HEADER_BYTES = 5;
+/** Shorter rests of a payload are read together with what follows them. */
+const MIN_DIRECT_BYTES = 16 * 1024;
 
 export interface RawFrame {
   readonly type: number;
@@ -43,7 +45,29 @@ export class FrameDecoder {
   private payload: Uint8Array | undefined;
   private payloadBytes = 0;
 
-  constructor(private readonly limitOf: FrameLimit) {}
+  /** `allocate`: buffers for payloads that come in several pieces; all of a buffer is written before it is handed up. */
+  constructor(
+    private readonly limitOf: FrameLimit,
+    private readonly allocate: (length: number) => Uint8Array = newPayload,
+  ) {}
+
+  /** Where the next bytes belong, when a long payload is under way: read there, they need not be copied. */
+  get wanted(): Uint8Array | undefined {
+    if (this.payload === undefined) return undefined;
+    const rest = this.payload.subarray(this.payloadBytes);
+    return rest.length >= MIN_DIRECT_BYTES ? rest : undefined;
+  }
+
+  /** So many bytes were put into {@link wanted}. Returns the frame that they complete. */
+  filled(count: number): RawFrame | undefined {
+    const { payload } = this;
+    if (payload === undefined) return undefined;
+    this.payloadBytes += count;
+    if (this.payloadBytes < payload.length) return undefined;
+    const type = this.header[0] ?? 0;
+    this.reset();
+    return { type, payload };
+  }
 
   /** The frames that these bytes complete. Payloads may share memory with `bytes`. Throws {@link FrameError}. */
   push(bytes: Uint8Array): RawFrame[] {
@@ -91,7 +115,7 @@ export class FrameDecoder {
       this.emit(bytes.subarray(from, from + length), frames);
       return from + length;
     }
-    this.payload ??= newPayload(length);
+    this.payload ??= this.allocate(length);
     const taken = Math.min(length - this.payloadBytes, available);
     this.payload.set(bytes.subarray(from, from + taken), this.payloadBytes);
     this.payloadBytes += taken;
@@ -101,6 +125,10 @@ export class FrameDecoder {
 
   private emit(payload: Uint8Array, frames: RawFrame[]): void {
     frames.push({ type: this.header[0] ?? 0, payload });
+    this.reset();
+  }
+
+  private reset(): void {
     this.headerBytes = 0;
     this.payload = undefined;
     this.payloadBytes = 0;

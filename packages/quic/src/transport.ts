@@ -153,10 +153,11 @@ export interface SendStream {
 export interface ReceiveStream {
   readonly id: number;
   /**
-   * The next bytes, in order, as they come; `null` at the end of the stream. The buffer belongs to the caller.
+   * The next bytes, in order, as they come; `null` at the end of the stream. The buffer belongs to the caller: `into`
+   * itself where one is given (the result is the part of it that was filled), else a new one.
    * One read at a time. Rejects when the peer reset the stream or the connection has ended.
    */
-  read(): Promise<Uint8Array | null>;
+  read(into?: Uint8Array): Promise<Uint8Array | null>;
   /** Asks the peer to send no more, and throws away what still comes. For violations only. */
   stop(code: number): void;
 }

@@ -27,6 +27,8 @@ export class QuicStream implements BidiStream {
   #receiveOver: boolean;
   #receiveError: TransportError | undefined;
   #readWaiter: Waiter<Uint8Array | null> | undefined;
+  /** Where the waiting read wants its bytes. */
+  #readInto: Uint8Array | undefined;
   #maybeReadable = true;
   #readBytes = 0;
 
@@ -191,7 +193,7 @@ export class QuicStream implements BidiStream {
 
   // --- receiving
 
-  read(): Promise<Uint8Array | null> {
+  read(into?: Uint8Array): Promise<Uint8Array | null> {
     if (this.#readWaiter !== undefined) return Promise.reject(misused('read twice at once'));
     const error = this.#receiveError;
     if (error !== undefined) return Promise.reject(error);
@@ -202,13 +204,14 @@ export class QuicStream implements BidiStream {
     const ended = this.host.endedWith();
     if (ended !== undefined) return Promise.reject(ended);
     if (this.#maybeReadable) {
-      const bytes = this.#pull();
+      const bytes = this.#pull(into);
       if (this.#receiveError !== undefined) return Promise.reject(this.#receiveError);
       if (bytes !== undefined) {
         this.host.requestFlush();
         return Promise.resolve(bytes);
       }
     }
+    this.#readInto = into;
     this.#readWaiter = new Waiter();
     return this.#readWaiter.promise;
   }
@@ -232,17 +235,18 @@ export class QuicStream implements BidiStream {
     this.#maybeReadable = true;
     const waiter = this.#readWaiter;
     if (waiter === undefined) return;
-    const bytes = this.#pull();
+    const bytes = this.#pull(this.#readInto);
     if (bytes === undefined) return;
     this.#readWaiter = undefined;
+    this.#readInto = undefined;
     waiter.resolve(bytes);
   }
 
   /** The next bytes that quiche has; null at the end; undefined when there is nothing yet or the stream failed. */
-  #pull(): Uint8Array | null | undefined {
+  #pull(into?: Uint8Array): Uint8Array | null | undefined {
     let result: [number, boolean] | null;
     try {
-      result = this.host.quiche.streamRecv(this.id, this.host.receiveSlab.writable());
+      result = this.host.quiche.streamRecv(this.id, into ?? this.host.receiveSlab.writable());
     } catch (error) {
       this.#handleReceiveError(error);
       return undefined;
@@ -254,7 +258,7 @@ export class QuicStream implements BidiStream {
     const [count, isEnd] = result;
     this.#readBytes += count;
     this.host.countReadBytes(count);
-    const bytes = count === 0 ? null : this.host.receiveSlab.take(count);
+    const bytes = count === 0 ? null : (into?.subarray(0, count) ?? this.host.receiveSlab.take(count));
     if (isEnd) {
       this.#receiveOver = true;
       this.#forgetIfOver();

@@ -38,6 +38,8 @@ export class MemoryStream implements BidiStream {
   #receiveOver: boolean;
   #receiveError: TransportError | undefined;
   #readWaiter: Waiter<Uint8Array | null> | undefined;
+  /** Where the waiting read wants its bytes. */
+  #readInto: Uint8Array | undefined;
 
   constructor(
     private readonly host: MemoryStreamHost,
@@ -116,7 +118,7 @@ export class MemoryStream implements BidiStream {
     return count;
   }
 
-  read(): Promise<Uint8Array | null> {
+  read(into?: Uint8Array): Promise<Uint8Array | null> {
     if (this.#readWaiter !== undefined) return Promise.reject(misused('read twice at once'));
     if (this.#receiveError !== undefined) return Promise.reject(this.#receiveError);
     if (this.kind === 'uni' && this.initiator === 'local')
@@ -124,8 +126,9 @@ export class MemoryStream implements BidiStream {
     if (this.#receiveOver) return Promise.resolve(null);
     const ended = this.host.endedWith();
     if (ended !== undefined) return Promise.reject(ended);
-    const bytes = this.#take();
+    const bytes = this.#take(into);
     if (bytes !== undefined) return Promise.resolve(bytes);
+    this.#readInto = into;
     this.#readWaiter = new Waiter();
     return this.#readWaiter.promise;
   }
@@ -183,28 +186,33 @@ export class MemoryStream implements BidiStream {
     if (bytes.length > 0) this.#received.push(bytes);
     this.#endArrived = isEnd;
     const waiter = this.#readWaiter;
-    const next = waiter === undefined ? undefined : this.#take();
+    const next = waiter === undefined ? undefined : this.#take(this.#readInto);
     if (waiter === undefined || next === undefined) return;
     this.#readWaiter = undefined;
+    this.#readInto = undefined;
     waiter.resolve(next);
   }
 
-  /** Everything received so far; null at the end; undefined when nothing is there. */
-  #take(): Uint8Array | null | undefined {
-    const chunks = this.#received;
-    this.#received = [];
-    const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-    const count = bytes?.length ?? 0;
+  /** Everything received so far, or what fits `into`; null at the end; undefined when nothing is there. */
+  #take(into?: Uint8Array): Uint8Array | null | undefined {
+    const all = this.#received.length === 1 ? this.#received[0] : Buffer.concat(this.#received);
+    const available = all?.length ?? 0;
+    const count = into === undefined ? available : Math.min(available, into.length);
     if (count === 0 && !this.#endArrived) return undefined;
+    this.#received = count < available && all !== undefined ? [all.subarray(count)] : [];
+    const isLast = this.#endArrived && count === available;
     if (count > 0) {
       this.host.countRead(count);
-      if (!this.#endArrived) this.host.transmit(this, { what: 'window', bytes: count });
+      if (!isLast) this.host.transmit(this, { what: 'window', bytes: count });
     }
-    if (this.#endArrived) {
+    if (isLast) {
       this.#receiveOver = true;
       this.#forgetIfOver();
     }
-    return count === 0 ? null : (bytes ?? null);
+    if (count === 0 || all === undefined) return null;
+    if (into === undefined) return all;
+    into.set(all.subarray(0, count));
+    return into.subarray(0, count);
   }
 
   #wakeWriter(): void {
