@@ -163,8 +163,8 @@ describe('frame codec', () => {
           const payload = Uint8Array.from({ length }, (_, i) => i % 251);
           const bytes = encodeFrame(7, payload);
           const decoder = new FrameDecoder(anything);
-          let at = 0;
-          let frame = decoder.push(bytes.subarray(0, (at = 10)))[0];
+          let at = 10;
+          let frame = decoder.push(bytes.subarray(0, at))[0];
           while (frame === undefined) {
             const room = decoder.wanted;
             const part = bytes.subarray(at, at + Math.min(piece, room?.length ?? piece));
