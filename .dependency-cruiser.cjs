@@ -52,8 +52,7 @@ module.exports = {
     },
     {
       name: 'nothing-imports-the-root',
-      comment:
-        'daemon.ts, assembly/ and handlers/ wire everything; whoever imports them imports upwards.',
+      comment: 'daemon.ts, assembly/ and handlers/ wire everything; whoever imports them imports upwards.',
       severity: 'error',
       from: { path: `${DAEMON}.+/`, pathNot: [`${DAEMON}(assembly|handlers)/`, TESTS] },
       to: { path: `${DAEMON}((assembly|handlers)/|(daemon|main|index)\\.ts$)` },
