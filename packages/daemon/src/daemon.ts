@@ -212,6 +212,7 @@ export class Daemon {
         ),
       createExchange: (connection, sourceFor, onFailure) => {
         const server = new ChunkServer({
+          clock,
           sourceFor: (folder) => {
             const shared = sourceFor(folder);
             return (

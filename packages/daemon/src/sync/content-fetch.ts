@@ -16,7 +16,11 @@ export interface ChunkSupplier {
   request(
     folder: FolderId,
     chunks: readonly ContentHash[],
-    reply: { chunk(index: number, bytes: Uint8Array): void; missing(index: number): void },
+    reply: {
+      /** `release` is to be called, once, when the bytes are not needed any more. */
+      chunk(index: number, bytes: Uint8Array, release: () => void): void;
+      missing(index: number): void;
+    },
   ): void;
 }
 
@@ -55,6 +59,15 @@ interface Fetch {
   /** Undefined for a file of one chunk, which goes straight from memory into its temp. */
   readonly partial: PartialFile | undefined;
   from: DeviceKey | undefined;
+}
+
+/** One chunk that came, and what is known of it. */
+interface Arrival {
+  readonly requestId: number;
+  readonly index: number;
+  readonly chunk: ChunkRef;
+  readonly bytes: Uint8Array;
+  readonly release: () => void;
 }
 
 /** Bytes that may be on their way into this folder at once, asked for and not yet on disk. */
@@ -170,8 +183,10 @@ export class ContentFetch {
         this.deps.folder,
         chunks.map((chunk) => chunk.hash),
         {
-          chunk: (index, bytes) => {
-            if (answered()) this.arrived(device, requestId, index, chunks[index], bytes);
+          chunk: (index, bytes, release) => {
+            const chunk = answered() ? chunks[index] : undefined;
+            if (chunk === undefined) release();
+            else this.arrived(device, { requestId, index, chunk, bytes, release });
           },
           missing: (index) => {
             if (answered()) this.missing(device, requestId, index, chunks[index]);
@@ -181,24 +196,18 @@ export class ContentFetch {
     }
   }
 
-  private arrived(
-    device: DeviceKey,
-    requestId: number,
-    index: number,
-    chunk: ChunkRef | undefined,
-    bytes: Uint8Array,
-  ): void {
-    if (chunk === undefined) return;
+  private arrived(device: DeviceKey, arrival: Arrival): void {
+    const { requestId, index, chunk, bytes, release } = arrival;
     const fetches = this.fetchesOfChunk.get(chunk.hash);
-    const right = bytes.length === chunk.lengthBytes && this.isRight(fetches, chunk, bytes);
-    if (!right) {
+    if (bytes.length === chunk.lengthBytes && this.isRight(fetches, chunk, bytes)) {
+      this.scheduler.received(device, requestId, index);
+      this.fetchesOfChunk.delete(chunk.hash);
+      this.deliver(device, fetches ?? new Set(), arrival);
+    } else {
+      release();
       this.unwrittenBytes -= chunk.lengthBytes;
       this.scheduler.wrong(device, requestId, index);
       this.deps.onWrongBytes(device);
-    } else {
-      this.scheduler.received(device, requestId, index);
-      this.fetchesOfChunk.delete(chunk.hash);
-      this.deliver(device, fetches ?? new Set(), chunk, bytes);
     }
     this.pump();
   }
@@ -210,11 +219,12 @@ export class ContentFetch {
     return !inMemory || toHex(this.deps.blake3(bytes)) === chunk.hash;
   }
 
-  private deliver(device: DeviceKey, fetches: ReadonlySet<Fetch>, chunk: ChunkRef, bytes: Uint8Array): void {
+  private deliver(device: DeviceKey, fetches: ReadonlySet<Fetch>, { chunk, bytes, release }: Arrival): void {
     let pending = 1;
     const written = (wrong: boolean) => {
       if (wrong) this.deps.onWrongBytes(device);
       if (--pending > 0) return;
+      release();
       this.unwrittenBytes -= chunk.lengthBytes;
       this.pump();
     };
@@ -224,7 +234,7 @@ export class ContentFetch {
       if (fetch.partial !== undefined) partials.push(fetch);
       else {
         this.remove(fetch);
-        this.deps.onDone(fetch.content, { ok: true, source: { kind: 'bytes', bytes } });
+        this.deps.onDone(fetch.content, { ok: true, source: { kind: 'bytes', bytes: ownCopy(bytes) } });
       }
     }
     // Whoever writes takes the buffer away, so each has one of its own before the first does.
@@ -340,4 +350,9 @@ export class ContentFetch {
       this.scheduler.cancel(chunk.hash);
     }
   }
+}
+
+/** Shared memory is used again as soon as it is released. */
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? Uint8Array.from(bytes) : bytes;
 }

@@ -5,10 +5,11 @@ import { decodePayload, encodePayload } from '../core/wire/codec.js';
 import { StreamKind } from '../core/wire/frame-types.js';
 import { frameLimit } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
+import { SharedSlots } from './shared-slots.js';
 
 export interface ChunkReply {
-  /** `bytes` as they came: whoever takes them checks the hash. */
-  chunk(index: number, bytes: Uint8Array): void;
+  /** `bytes` as they came: whoever takes them checks the hash, and calls `release` when done with them, once. */
+  chunk(index: number, bytes: Uint8Array, release: () => void): void;
   missing(index: number): void;
 }
 
@@ -46,10 +47,14 @@ interface Lane {
 }
 
 const CHUNK_URGENCY = 5;
+const MIN_SHARED_BYTES = 96 * 1024;
+/** For chunks between the network and the disk; larger or further ones have memory of their own. */
+const SLOTS = { slotBytes: 1024 * 1024 + 64, maxSlots: 24 };
 
 /** Asks one peer for chunks over a few parallel streams of one connection. */
 export class ChunkClient {
   private readonly lanes: Lane[] = [];
+  private readonly slots: SharedSlots;
   private readonly maxLanes: number;
   private readonly stallMs: number;
   private closed = false;
@@ -61,6 +66,7 @@ export class ChunkClient {
     private readonly deps: ChunkClientDependencies,
     options: ChunkClientOptions = {},
   ) {
+    this.slots = new SharedSlots(deps.clock, SLOTS);
     this.maxLanes = options.streams ?? 4;
     this.stallMs = options.stallMs ?? 60_000;
   }
@@ -107,7 +113,9 @@ export class ChunkClient {
 
   private async readReplies(lane: Lane, stream: BidiStream): Promise<void> {
     const limitOf = (type: number) => frameLimit(StreamKind.chunks, type);
-    for await (const raw of readFrames({ read: () => this.read(stream) }, limitOf)) {
+    const allocate = (length: number) => this.allocate(length);
+    const source = { read: (into?: Uint8Array) => this.read(stream, into) };
+    for await (const raw of readFrames(source, limitOf, undefined, { allocate })) {
       if (this.closed) return;
       const frame = decodePayload(raw.type, raw.payload);
       if (frame?.type !== 'chunk' && frame?.type !== 'chunkMissing') continue;
@@ -118,15 +126,27 @@ export class ChunkClient {
       outstanding.answered[frame.index] = 1;
       lane.load--;
       if (--outstanding.left === 0) lane.requests.delete(frame.requestId);
-      if (frame.type === 'chunk') outstanding.reply.chunk(frame.index, frame.bytes);
+      if (frame.type === 'chunk')
+        outstanding.reply.chunk(frame.index, frame.bytes, () => this.release(frame.bytes));
       else outstanding.reply.missing(frame.index);
     }
     if (!this.closed && lane.requests.size > 0)
       throw new WireError('malformed', 'a chunk stream ended with requests open');
   }
 
-  private async read(stream: BidiStream): Promise<Uint8Array | null> {
-    const bytes = await stream.read();
+  /** Large chunks come into memory that the disk's threads see too. */
+  private allocate(length: number): Uint8Array {
+    const { slots } = this;
+    const slot = length >= MIN_SHARED_BYTES && length <= slots.slotBytes ? slots.take() : undefined;
+    return slot === undefined ? Buffer.allocUnsafeSlow(length) : new Uint8Array(slot, 0, length);
+  }
+
+  private release({ buffer }: Uint8Array): void {
+    if (buffer instanceof SharedArrayBuffer) this.slots.give(buffer);
+  }
+
+  private async read(stream: BidiStream, into: Uint8Array | undefined): Promise<Uint8Array | null> {
+    const bytes = await stream.read(into);
     this.lastBytesMs = this.deps.clock.monotonicMs();
     return bytes;
   }

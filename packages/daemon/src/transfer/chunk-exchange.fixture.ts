@@ -104,7 +104,7 @@ export class ChunkExchange {
     const accepted = new Promise<Connection>((resolve) => b.onConnection(resolve));
     const ours = await a.connect(b.localAddress, { alpn: 'x', verifyPeer });
     const theirs = await accepted;
-    const server = new ChunkServer({ sourceFor: this.sourceFor });
+    const server = new ChunkServer({ clock: this.clock, sourceFor: this.sourceFor });
     theirs.onStream((stream) => {
       if (stream.kind !== 'bidi' || this.options.serves === false) return;
       const serve = async () => {

@@ -1,5 +1,6 @@
 import { type BidiStream, encodeFrame, encodeFrameHead, readFrames } from '@landropic/quic';
 import type { ContentHash, FolderId } from '../core/model/identifiers.js';
+import type { Clock } from '../core/ports/clock.js';
 import type { ChunkLocation } from '../core/ports/content-index.js';
 import type { FolderDisk, ReadChunk } from '../core/ports/folder-disk.js';
 import { decodePayload, encodeChunkHead, encodePayload } from '../core/wire/codec.js';
@@ -7,8 +8,10 @@ import { FrameType, StreamKind } from '../core/wire/frame-types.js';
 import type { FrameOf } from '../core/wire/frames.js';
 import { frameLimit, Limits } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
+import { OutgoingSlots } from './outgoing-slots.js';
 import { Permits } from './permits.js';
 import { RequestQueue } from './request-queue.js';
+import { SharedSlots } from './shared-slots.js';
 
 /** What a peer may be served from: one folder that both sides share. */
 export interface ChunkSource {
@@ -18,6 +21,7 @@ export interface ChunkSource {
 }
 
 export interface ChunkServerDependencies {
+  readonly clock: Clock;
   /** Asked again for every request: a folder counts only while both sides share it. */
   readonly sourceFor: (folder: FolderId) => ChunkSource | undefined;
 }
@@ -27,6 +31,13 @@ type Request = FrameOf<'chunkRequest'>;
 /** Bytes of each chunk in the order of the request; undefined where there are none to give. */
 type ChunkBytes = readonly (Uint8Array | undefined)[];
 
+/** A slice that is being read, and the shared memory it is read into. */
+interface ReadSlice {
+  readonly slice: Slice;
+  readonly slot: SharedArrayBuffer | undefined;
+  readonly bytes: Promise<ChunkBytes>;
+}
+
 interface Slice {
   /** Place of its first chunk in the request. */
   readonly from: number;
@@ -34,7 +45,9 @@ interface Slice {
 }
 
 const SLICE_CHUNKS = 64;
-const SLICE_BYTES = 2 * 1024 * 1024;
+const SLICE_BYTES = 1024 * 1024;
+/** Slices of one peer that are read or on their way out in memory that is used again. */
+const MAX_SLOTS = 16;
 /** Requests that are read ahead on one stream. The rest waits in the transport, whose window bounds it. */
 const READ_AHEAD = 4;
 /** Requests of one peer that are held or answered at once, on all its streams. */
@@ -48,8 +61,11 @@ const COPY_BELOW_BYTES = 32 * 1024;
 /** Answers the chunk requests of one peer, from this device's files, with every hash checked before it is sent. */
 export class ChunkServer {
   private readonly permits = new Permits(MAX_REQUESTS);
+  private readonly slots: SharedSlots;
 
-  constructor(private readonly deps: ChunkServerDependencies) {}
+  constructor(private readonly deps: ChunkServerDependencies) {
+    this.slots = new SharedSlots(deps.clock, { slotBytes: SLICE_BYTES, maxSlots: MAX_SLOTS });
+  }
 
   /** Serves one stream until its end. Rejects with {@link WireError} when the peer breaks the protocol. */
   async serve(stream: BidiStream, firstBytes: Uint8Array): Promise<void> {
@@ -83,33 +99,48 @@ export class ChunkServer {
     requests: RequestQueue<Request>,
     cancelled: Set<number>,
   ): Promise<void> {
-    for (let request = await requests.take(); request !== undefined; request = await requests.take()) {
-      try {
-        await this.answer(stream, request, cancelled);
-      } finally {
-        this.permits.release();
+    const output = new OutgoingSlots(stream, this.slots);
+    try {
+      for (let request = await requests.take(); request !== undefined; request = await requests.take()) {
+        try {
+          await this.answer(output, request, cancelled);
+        } finally {
+          this.permits.release();
+        }
       }
+      await stream.finish();
+    } finally {
+      output.end();
     }
-    await stream.finish();
   }
 
-  private async answer(stream: BidiStream, request: Request, cancelled: Set<number>): Promise<void> {
+  private async answer(output: OutgoingSlots, request: Request, cancelled: Set<number>): Promise<void> {
     const source = this.deps.sourceFor(request.folder);
+    const read = (slice: Slice): ReadSlice => {
+      const slot = output.take();
+      return { slice, slot, bytes: readSlice(source, slice, request, slot) };
+    };
     const slices = sliceRequest(request, source);
-    let next: Promise<ChunkBytes> | undefined;
+    let next: ReadSlice | undefined;
     for (const [i, slice] of slices.entries()) {
       if (cancelled.has(request.requestId)) break;
-      const bytes = await (next ?? readSlice(source, slice, request));
+      const current = next ?? read(slice);
+      const bytes = await current.bytes;
       // The disk reads the next slice while this one is on its way out.
       const following = slices[i + 1];
-      next = following && readSlice(source, following, request);
-      await this.send(stream, request, slice.from, bytes);
+      next = following && read(following);
+      await this.send(output, request, slice.from, bytes);
+      if (current.slot !== undefined) output.sent(current.slot);
+    }
+    if (next !== undefined && cancelled.has(request.requestId)) {
+      await next.bytes;
+      if (next.slot !== undefined) output.sent(next.slot);
     }
     cancelled.delete(request.requestId);
   }
 
   private async send(
-    stream: BidiStream,
+    output: OutgoingSlots,
     request: Request,
     from: number,
     chunks: readonly (Uint8Array | undefined)[],
@@ -121,7 +152,7 @@ export class ChunkServer {
       const joined = joinBytes(gathered);
       gathered = [];
       gatheredBytes = 0;
-      await stream.write(joined);
+      await output.write(joined);
     };
     for (const [i, bytes] of chunks.entries()) {
       const { requestId } = request;
@@ -134,7 +165,7 @@ export class ChunkServer {
         gathered.push(encodeFrameHead(FrameType.chunk, head.length + bytes.length), head);
         if (bytes.length >= COPY_BELOW_BYTES) {
           await flush();
-          await stream.write(bytes);
+          await output.write(bytes);
           continue;
         }
         gathered.push(bytes);
@@ -179,9 +210,10 @@ async function readSlice(
   source: ChunkSource | undefined,
   { from, reads }: Slice,
   { chunks }: Request,
+  into: SharedArrayBuffer | undefined,
 ): Promise<ChunkBytes> {
   if (source === undefined) return reads.map(() => undefined);
-  const found = await readThere(source, reads);
+  const found = await readThere(source, reads, into);
   return Promise.all(
     found.map((bytes, i) => {
       const hash = chunks[from + i];
@@ -192,10 +224,14 @@ async function readSlice(
   );
 }
 
-async function readThere(source: ChunkSource, reads: Slice['reads']): Promise<ChunkBytes> {
+async function readThere(
+  source: ChunkSource,
+  reads: Slice['reads'],
+  into: SharedArrayBuffer | undefined,
+): Promise<ChunkBytes> {
   const there = reads.filter((read) => read !== undefined);
   try {
-    const found = there.length === 0 ? [] : await source.disk.readChunks(there);
+    const found = there.length === 0 ? [] : await source.disk.readChunks(there, into);
     let i = 0;
     return reads.map((read) => (read === undefined ? undefined : found[i++]));
   } catch {

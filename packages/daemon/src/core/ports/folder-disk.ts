@@ -20,13 +20,17 @@ export interface FolderDisk {
     files: readonly { path: RelativePath; expected: FileStat }[],
   ): Promise<readonly DiskResult<HashedFile>[]>;
   /** Reads ranges of files (or of partials) and returns only those whose BLAKE3 is the one asked for. */
-  readChunks(requests: readonly ReadChunk[]): Promise<readonly (Uint8Array | undefined)[]>;
+  readChunks(
+    requests: readonly ReadChunk[],
+    /** Where to put them when they fit, one after another; else they come in memory of their own. */
+    into?: SharedArrayBuffer,
+  ): Promise<readonly (Uint8Array | undefined)[]>;
 
   /** Opens or creates the partial file of a content, sized to it; says which chunks it already holds, by hash. */
   openPartial(
     content: Content & { type: 'file' },
   ): Promise<DiskResult<{ readonly present: readonly boolean[] }>>;
-  /** Writes chunks at their offsets after checking their hashes; one result each. The buffers are handed over. */
+  /** Writes chunks at their offsets after checking their hashes; one result each. Buffers that are not shared are handed over. */
   writeChunks(
     hash: ContentHash,
     writes: readonly WriteChunk[],

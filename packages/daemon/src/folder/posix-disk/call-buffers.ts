@@ -21,13 +21,14 @@ function pack<Value extends { readonly bytes: Uint8Array }>(
 ): { values: Value[]; transfer: ArrayBuffer[] } {
   const transfer: ArrayBuffer[] = [];
   let packedBytes = 0;
-  for (const { bytes } of values) if (!mayTake(bytes)) packedBytes += bytes.length;
+  for (const { bytes } of values) if (!isShared(bytes) && !mayTake(bytes)) packedBytes += bytes.length;
   const packed = new Uint8Array(packedBytes);
   if (packedBytes > 0) transfer.push(packed.buffer);
   let filled = 0;
   const handedOver = values.map((value) => {
     const { bytes } = value;
     const { buffer } = bytes;
+    if (isShared(bytes)) return value;
     if (mayTake(bytes) && buffer instanceof ArrayBuffer) {
       if (!transfer.includes(buffer)) transfer.push(buffer);
       return value;
@@ -53,6 +54,11 @@ export function handOverSteps(items: readonly (readonly DiskStep[])[]): {
     ),
     transfer,
   };
+}
+
+/** Seen by the other thread where it is. */
+function isShared({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }
 
 /** A frame's payload is a view behind its head: what the buffer holds besides is a few bytes. */

@@ -6,13 +6,18 @@ import { SourceFile } from './source-file.js';
 
 /** Chunks one after another in one buffer; -1 as offset of those that could not be had. */
 export interface PackedChunks {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
   readonly offsets: readonly number[];
 }
 
-export function readChunks(access: DirectoryAccess, requests: readonly ReadChunk[]): PackedChunks {
+export function readChunks(
+  access: DirectoryAccess,
+  requests: readonly ReadChunk[],
+  into: SharedArrayBuffer | undefined,
+): PackedChunks {
   const total = requests.reduce((sum, request) => sum + Math.max(0, request.chunk.lengthBytes), 0);
-  const bytes = new Uint8Array(total);
+  const fits = into !== undefined && into.byteLength >= total;
+  const bytes = fits ? new Uint8Array(into, 0, total) : new Uint8Array(total);
   const source = new SourceFile(access);
   let filled = 0;
   try {

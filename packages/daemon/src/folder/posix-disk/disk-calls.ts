@@ -46,7 +46,11 @@ export type DiskCall =
       readonly abort: Int32Array;
     }
   | { readonly op: 'hash-small'; readonly files: readonly { path: RelativePath; expected: FileStat }[] }
-  | { readonly op: 'read-chunks'; readonly requests: readonly ReadChunk[] }
+  | {
+      readonly op: 'read-chunks';
+      readonly requests: readonly ReadChunk[];
+      readonly into: SharedArrayBuffer | undefined;
+    }
   | { readonly op: 'open-partial'; readonly content: FileContent }
   | { readonly op: 'write-chunks'; readonly hash: ContentHash; readonly writes: readonly ChunkToWrite[] }
   | { readonly op: 'copy-chunks'; readonly hash: ContentHash; readonly copies: readonly CopyChunk[] }
@@ -101,7 +105,7 @@ export async function carryOutCall(
 /** Buffers in a reply that can be handed over rather than copied. */
 export function buffersOf(reply: DiskReplies[DiskOp]): ArrayBuffer[] {
   if (reply === undefined || typeof reply !== 'object') return [];
-  if ('offsets' in reply) return [reply.bytes.buffer];
+  if ('offsets' in reply) return reply.bytes.buffer instanceof ArrayBuffer ? [reply.bytes.buffer] : [];
   if ('outcomes' in reply) return [reply.counts.buffer, reply.outcomes.buffer, reply.stats.buffer];
   return 'targets' in reply ? [reply.stats.buffer] : [];
 }
@@ -124,7 +128,7 @@ function dispatch(
         attempt(path, () => hashFile(access, path, expected, () => false)),
       );
     case 'read-chunks':
-      return readChunks(access, call.requests);
+      return readChunks(access, call.requests, call.into);
     case 'open-partial':
       return openPartial(access, call.content);
     case 'write-chunks':

@@ -120,10 +120,19 @@ class PosixFolderDisk implements ClosableFolderDisk {
     );
   }
 
-  async readChunks(requests: readonly ReadChunk[]): Promise<readonly (Uint8Array | undefined)[]> {
+  async readChunks(
+    requests: readonly ReadChunk[],
+    into?: SharedArrayBuffer,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
     const chunks: (Uint8Array | undefined)[] = [];
-    for (const piece of cutBatch(requests, PIECE, ({ chunk }) => chunk.lengthBytes)) {
-      const read = await this.#call('short', { op: 'read-chunks', requests: piece });
+    const pieces = [...cutBatch(requests, PIECE, ({ chunk }) => chunk.lengthBytes)];
+    for (const piece of pieces) {
+      const call = {
+        op: 'read-chunks',
+        requests: piece,
+        into: pieces.length === 1 ? into : undefined,
+      } as const;
+      const read = await this.#call('short', call);
       for (const [i, { chunk }] of piece.entries()) {
         const at = read.ok ? (read.value.offsets[i] ?? -1) : -1;
         chunks.push(read.ok && at >= 0 ? read.value.bytes.subarray(at, at + chunk.lengthBytes) : undefined);
