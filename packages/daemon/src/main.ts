@@ -7,6 +7,7 @@ import {
   parseDeviceId,
 } from '@landropic/crypto';
 import { type SocketAddress, TransportError } from '@landropic/quic';
+import { formatAddress } from './assembly/own-addresses.js';
 import { systemClock } from './assembly/system-clock.js';
 import { type Home, locateHome, prepareHome } from './config/home.js';
 import { InstanceLock } from './config/instance-lock.js';
@@ -72,12 +73,13 @@ async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
     : new NoDiscovery();
   const stopping = new AbortController();
   const requestStop = () => stopping.abort();
+  const address = listenAddress(options, settings);
   const daemon = new Daemon(
     { home, identity, settings, devices, sharedFolders, discovery, log, requestStop },
-    { listen: listenAddress(options, settings) },
+    { listen: address },
   );
-  const { listen } = await start(daemon);
-  const listenText = `${listen.host.includes(':') ? `[${listen.host}]` : listen.host}:${listen.port}`;
+  const { listen } = await start(daemon, address);
+  const listenText = formatAddress(listen);
   log.info({ device: identity.deviceId, listen: listenText }, 'ready');
   options.onReady?.({ deviceId: identity.deviceId, listen: listenText, pid: process.pid });
   await whenAborted(AbortSignal.any([options.signal, stopping.signal]));
@@ -98,7 +100,7 @@ function loadIdentity(home: Home): DeviceIdentity {
   );
 }
 
-async function start(daemon: Daemon): ReturnType<Daemon['start']> {
+async function start(daemon: Daemon, address: SocketAddress): ReturnType<Daemon['start']> {
   try {
     return await daemon.start();
   } catch (error) {
@@ -107,7 +109,7 @@ async function start(daemon: Daemon): ReturnType<Daemon['start']> {
     const inUse = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
     throw new DaemonError(
       inUse ? 'port-in-use' : 'listen-failed',
-      error.message,
+      inUse ? `${formatAddress(address)} is in use by another program.` : `${error.message}.`,
       inUse
         ? "Choose another with --listen HOST:PORT or 'landropic config set listen HOST:PORT'."
         : 'Choose an address of this machine with --listen HOST:PORT.',

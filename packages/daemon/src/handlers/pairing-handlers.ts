@@ -9,7 +9,7 @@ import {
 import { formatAddress, invitableAddresses } from '../assembly/own-addresses.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import { toHex } from '../core/wire/hex.js';
-import { ApiError, type ApiErrorCode } from '../local-api/schema.js';
+import { ApiError } from '../local-api/schema.js';
 import type { CallContext, Handlers } from '../local-api/server.js';
 import { PairingError } from '../sync/pairing-service.js';
 import type { DaemonParts } from './daemon-parts.js';
@@ -71,7 +71,8 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
         );
         return { id: peer.device, name: peer.name };
       } catch (error) {
-        throw error instanceof PairingError ? toApiError(error) : error;
+        if (!(error instanceof PairingError)) throw error;
+        throw toApiError(error, { hasExpired: ticket.expiresAtMs < clock.nowMs() });
       }
     },
     'devices.remove': async ({ device: text }) => {
@@ -135,12 +136,17 @@ function decodeOrRefuse(text: string): ReturnType<typeof decodeTicket> {
   }
 }
 
-function toApiError(error: PairingError): ApiError {
-  const codes: Record<PairingError['code'], ApiErrorCode> = {
-    unreachable: 'unreachable',
-    timeout: 'unreachable',
-    refused: 'not-allowed',
-    'wrong-device': 'not-allowed',
-  };
-  return new ApiError(codes[error.code], error.message, { cause: error });
+function toApiError(error: PairingError, ticket: { readonly hasExpired: boolean }): ApiError {
+  const isUnreachable = error.code === 'unreachable' || error.code === 'timeout';
+  if (!isUnreachable) return new ApiError('not-allowed', error.message, { cause: error });
+  // An inviter without open tickets does not speak of pairing at all.
+  if (ticket.hasExpired)
+    return new ApiError('not-allowed', 'The ticket has expired.', {
+      hint: "Make a new one on the other device: 'landropic pair invite'.",
+      cause: error,
+    });
+  return new ApiError('unreachable', error.message, {
+    hint: "Check that landropic runs there, and that its firewall lets the UDP port in. Tickets end with the daemon: a new one comes from 'landropic pair invite'.",
+    cause: error,
+  });
 }

@@ -106,6 +106,12 @@ export class ApplyLoop {
     this.kick();
   }
 
+  /** The same, now and then: what could not be placed or got is tried again, and what is left over is cleared away. */
+  reconsider(): void {
+    this.considerAll();
+    this.discardUnneeded().catch((error: unknown) => this.deps.onFailed(error));
+  }
+
   /** A content that was asked for has come, or not. */
   fetchEnded(content: FileContent, result: FetchResult): void {
     if (content.chunks.length > 1) this.largeFetched();
@@ -368,10 +374,33 @@ export class ApplyLoop {
   private waitForSpace(): void {
     if (this.diskFull) return;
     this.diskFull = true;
+    this.discardUnneeded().catch((error: unknown) => this.deps.onFailed(error));
     this.later(DISK_FULL_RETRY_MS, () => {
       this.diskFull = false;
       this.considerAll();
     });
+  }
+
+  /** Partials of contents that nothing wants any more only take up room. */
+  async discardUnneeded(): Promise<void> {
+    const partials = await this.deps.disk.listPartials();
+    if (partials.length === 0) return;
+    const wanted = this.wantedContents();
+    for (const hash of partials) {
+      if (!wanted.has(hash) && !this.deps.fetch.isFetching(hash)) await this.deps.disk.discardPartial(hash);
+    }
+  }
+
+  private wantedContents(): ReadonlySet<ContentHash> {
+    const wanted = new Set<ContentHash>();
+    let after: RelativePath | undefined;
+    for (;;) {
+      const rows = this.deps.index.needed(PASS_ROWS, after);
+      for (const { known } of rows)
+        if (known?.version.content.type === 'file') wanted.add(known.version.content.hash);
+      after = rows.at(-1)?.path;
+      if (rows.length < PASS_ROWS) return wanted;
+    }
   }
 
   private later(delayMs: number, callback: () => void): void {

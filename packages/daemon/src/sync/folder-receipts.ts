@@ -105,6 +105,11 @@ export class FolderReceipts {
     this.theirs.get(device)?.tracker.received(copyPath, sequence);
   }
 
+  /** What was announced of this path lost to a version made here, and is durable once its copy at `copyPath` is. */
+  awaitCopyOf(path: RelativePath, copyPath: RelativePath): void {
+    for (const { tracker } of this.theirs.values()) tracker.moved(path, copyPath);
+  }
+
   /** What is known of this path stands here, flushed. */
   settled(path: RelativePath): void {
     this.notHere.delete(path);

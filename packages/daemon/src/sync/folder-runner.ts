@@ -15,6 +15,7 @@ import { ContentFetch, type Progress } from './content-fetch.js';
 import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
 import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
 import { LocalChanges } from './local-changes.js';
+import { awaitedCopyPath } from './lost-version.js';
 import { PathLocks } from './path-locks.js';
 import { RemoteChanges } from './remote-changes.js';
 
@@ -74,6 +75,8 @@ export class FolderRunner implements LinkedFolder {
   private readonly deferredHints = new Set<DirectoryPath>();
   private scanQueue: Promise<unknown> = Promise.resolve();
   private scanning = 0;
+  /** All of the folder was looked at since the start: what changed meanwhile is known before anything is exchanged. */
+  private looked = false;
   private rootProblem: Problem | undefined;
   private watchProblem: Problem | undefined;
   private readonly timers = new Map<string, () => void>();
@@ -94,6 +97,12 @@ export class FolderRunner implements LinkedFolder {
       clock,
       device,
       onAuthored: () => this.authored(),
+      onSuperseded: (lost, winner, tx) => {
+        const copyPath = awaitedCopyPath(lost, winner, tx.get, blake3);
+        if (copyPath !== undefined) this.receipts.awaitCopyOf(lost.path, copyPath);
+        this.receipts.settled(lost.path);
+        this.wakeReceipts();
+      },
       lookAgain: (directory, afterMs) => this.hints.hint(directory, afterMs),
     });
     this.remote = new RemoteChanges({ index, clock, blake3, device, receipts: this.receipts });
@@ -116,7 +125,10 @@ export class FolderRunner implements LinkedFolder {
       blake3,
       onHeld: (paths) => this.nowHeld(paths),
       onLocalEdit: (paths) => this.hintParents(paths),
-      onUnplaceable: (path, reason) => this.receipts.unplaceable(path, reason),
+      onUnplaceable: (path, reason) => {
+        this.receipts.unplaceable(path, reason);
+        this.wakeReceipts();
+      },
       recover: () => this.recover(),
       onFailed: (error) => deps.events.failed('applying changes', error),
       relays: () => this.links.size > 1,
@@ -144,7 +156,7 @@ export class FolderRunner implements LinkedFolder {
     this.repeat(
       'reconsider',
       () => RECONSIDER_MS,
-      () => this.applying.considerAll(),
+      () => this.applying.reconsider(),
     );
     this.repeat(
       'persist',
@@ -203,7 +215,7 @@ export class FolderRunner implements LinkedFolder {
 
   state(device: DeviceKey): FolderState | undefined {
     const { indexId, sequence, commitTag, firstScanDone } = this.deps.index.identity();
-    if (!firstScanDone || this.stopping.signal.aborted) return undefined;
+    if (!this.looked || !firstScanDone || this.stopping.signal.aborted) return undefined;
     return {
       folder: this.deps.folder,
       label: this.options.label,
@@ -266,6 +278,7 @@ export class FolderRunner implements LinkedFolder {
   }
 
   private becomeReady(): void {
+    this.looked = true;
     if (!this.deps.index.identity().firstScanDone) this.deps.index.transact((tx) => tx.finishFirstScan());
     this.deps.events.ready();
   }
@@ -352,12 +365,14 @@ export class FolderRunner implements LinkedFolder {
     for (const link of this.links.values()) if (link.device !== except) link.wakePush();
   }
 
+  private wakeReceipts(): void {
+    for (const link of this.links.values()) link.wakeReceipts();
+  }
+
   private nowHeld(paths: readonly RelativePath[]): void {
     for (const path of paths) this.receipts.settled(path);
-    for (const link of this.links.values()) {
-      link.wakeReceipts();
-      link.wakePush();
-    }
+    this.wakeReceipts();
+    this.wakePushes(undefined);
   }
 
   private hintParents(paths: readonly RelativePath[]): void {

@@ -9,7 +9,7 @@ import type { FileStat, FolderDisk } from '../core/ports/folder-disk.js';
 import type { Difference, Scanner, ScanScope } from '../core/ports/scanner.js';
 import { authorMetadata, authorVersion } from '../core/reconcile/author-version.js';
 import { isImplicitDirectory } from '../core/reconcile/plan-path.js';
-import { sameStat } from './held-state.js';
+import { isSettled, sameStat } from './held-state.js';
 import type { PathLocks } from './path-locks.js';
 
 export interface LocalChangesDependencies {
@@ -21,6 +21,8 @@ export interface LocalChangesDependencies {
   readonly device: DeviceKey;
   /** Called after each commit that made versions. */
   readonly onAuthored: () => void;
+  /** A version made here came over one that was announced and never stood here. Inside the transaction. */
+  readonly onSuperseded: (lost: FileEntry, winner: FileEntry, tx: IndexTransaction) => void;
   /** Asks for a directory to be looked at again, after this many ms. */
   readonly lookAgain: (directory: DirectoryPath, afterMs: number) => void;
 }
@@ -285,8 +287,31 @@ export class LocalChanges {
       author: this.deps.device,
       found: !firstScanDone,
     });
-    putAuthored(tx, row, entry, sequence, { version: entry.version, metadata: entry.metadata, stat, racy });
+    this.putAuthored(tx, row, entry, sequence, {
+      version: entry.version,
+      metadata: entry.metadata,
+      stat,
+      racy,
+    });
     return true;
+  }
+
+  private putAuthored(
+    tx: IndexTransaction,
+    row: IndexRow | undefined,
+    entry: FileEntry,
+    sequence: number,
+    held: Held | undefined,
+  ): void {
+    tx.put({
+      path: entry.path,
+      sequence,
+      known: entry,
+      held,
+      source: undefined,
+      conflictOf: row?.conflictOf,
+    });
+    if (row?.known !== undefined && !isSettled(row)) this.deps.onSuperseded(row.known, entry, tx);
   }
 
   private putMetadata(
@@ -335,7 +360,7 @@ export class LocalChanges {
       found: false,
     });
     tx.clearProblem(row.path);
-    putAuthored(tx, row, entry, sequence, undefined);
+    this.putAuthored(tx, row, entry, sequence, undefined);
     return true;
   }
 
@@ -390,16 +415,6 @@ function* groupMoves(differences: readonly Difference[]): Generator<readonly Dif
     const d = differences[i];
     if (d?.kind === 'absent' && !paired.has(d)) yield [d];
   }
-}
-
-function putAuthored(
-  tx: IndexTransaction,
-  row: IndexRow | undefined,
-  entry: FileEntry,
-  sequence: number,
-  held: Held | undefined,
-): void {
-  tx.put({ path: entry.path, sequence, known: entry, held, source: undefined, conflictOf: row?.conflictOf });
 }
 
 function msOf(ns: bigint): number {

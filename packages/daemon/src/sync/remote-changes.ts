@@ -6,15 +6,14 @@ import { compareVectors } from '../core/model/version-vector.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
 import type { ContentIndex, IndexTransaction } from '../core/ports/content-index.js';
 import { authorVersion } from '../core/reconcile/author-version.js';
-import { conflictCopyOf } from '../core/reconcile/conflict-copy.js';
 import { originalOfConflict } from '../core/reconcile/conflict-name.js';
 import { mergeRemote } from '../core/reconcile/merge-remote.js';
 import { isNeedlessCopy } from '../core/reconcile/needless-copy.js';
 import { sameVersion } from '../core/reconcile/version-order.js';
-import { wasSeenBy } from '../core/reconcile/was-seen.js';
 import type { SequencedEntry } from '../core/wire/frames.js';
 import type { FolderReceipts } from './folder-receipts.js';
 import { isSettled } from './held-state.js';
+import { awaitedCopyPath } from './lost-version.js';
 
 export interface RemoteChangesDependencies {
   readonly index: ContentIndex;
@@ -62,7 +61,10 @@ export class RemoteChanges {
       receipts.markUnplaceable(device, remote.path, merged.problem.text);
       return false;
     }
-    if (merged.verdict === 'lost') this.awaitCopyOf(tx, device, sequence, remote, merged.entry);
+    if (merged.verdict === 'lost') {
+      const copyPath = awaitedCopyPath(remote, merged.entry, tx.get, this.deps.blake3);
+      if (copyPath !== undefined) receipts.awaitCopy(device, sequence, copyPath);
+    }
     const entry = merged.entry;
     const changed = row?.known === undefined || !sameEntry(row.known, entry);
     if (changed) {
@@ -80,25 +82,6 @@ export class RemoteChanges {
     if (isSettled(tx.get(remote.path))) receipts.settled(remote.path);
     else toPlace.push(remote.path);
     return changed;
-  }
-
-  /**
-   * An unseen version that lost is durable here only once its conflict copy is. Whoever holds it makes that copy, at a
-   * path that only the version decides.
-   */
-  private awaitCopyOf(
-    tx: IndexTransaction,
-    device: DeviceKey,
-    sequence: number,
-    lost: FileEntry,
-    winner: FileEntry,
-  ): void {
-    const { type } = lost.version.content;
-    if (type === 'deleted' || type === 'directory' || wasSeenBy(lost.version, winner.version)) return;
-    const copy = conflictCopyOf(lost, this.deps.blake3);
-    const copyRow = tx.get(copy.path);
-    if (copyRow?.known !== undefined && isSettled(copyRow)) return;
-    this.deps.receipts.awaitCopy(device, sequence, copy.path);
   }
 
   /** A version that had seen what a conflict copy holds makes the copy needless, unless somebody changed it since. */

@@ -35,6 +35,10 @@ export class PendingQueue {
     return true;
   }
 
+  sequenceOf(path: RelativePath): number | undefined {
+    return this.sequences.get(path);
+  }
+
   oldestSequence(): number | undefined {
     for (;;) {
       const [top] = this.heap;

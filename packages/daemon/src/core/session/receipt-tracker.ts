@@ -73,6 +73,14 @@ export class ReceiptTracker {
     this.list = undefined;
   }
 
+  /** What is pending of this path will be durable at another one: a version that lost, and its conflict copy. */
+  moved(path: RelativePath, to: RelativePath): void {
+    const sequence = this.pending.sequenceOf(path);
+    if (sequence === undefined) return;
+    this.pending.remove(path);
+    this.pending.add(to, sequence);
+  }
+
   /** Everything up to this sequence was received, whether or not there is an entry of that very number. */
   endedAt(sequence: number): void {
     this.deliveredSequence = Math.max(this.deliveredSequence, sequence);
