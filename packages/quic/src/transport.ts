@@ -137,8 +137,9 @@ export type IncomingStream =
 export interface SendStream {
   readonly id: number;
   /**
-   * Queues the bytes and resolves when there is room for more (backpressure). The buffer belongs to the stream from here
-   * on: do not change it. Rejects when the stream was stopped or reset, or the connection has ended.
+   * Queues the bytes and resolves when there is room for more (backpressure). The buffer belongs to the stream for as
+   * long as it is among `bufferedBytes`: do not change it before. Rejects when the stream was stopped or reset, or the
+   * connection has ended.
    */
   write(bytes: Uint8Array): Promise<void>;
   /** Ends the stream after everything written so far (FIN). Resolves once all of it was handed to the transport. */

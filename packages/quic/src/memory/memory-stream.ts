@@ -104,7 +104,8 @@ export class MemoryStream implements BidiStream {
     const head = this.#queue[0];
     const count = Math.min(head?.length ?? 0, limitBytes, this.#windowBytes);
     if (head !== undefined && count === 0) return -1;
-    const bytes = head?.subarray(0, count) ?? new Uint8Array(0);
+    // A copy: what is no longer among `bufferedBytes` belongs to the writer again.
+    const bytes = new Uint8Array(head?.subarray(0, count) ?? []);
     if (head !== undefined) {
       if (count === head.length) this.#queue.shift();
       else this.#queue[0] = head.subarray(count);
