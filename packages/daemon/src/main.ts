@@ -7,6 +7,7 @@ import {
   parseDeviceId,
 } from '@landropic/crypto';
 import { type SocketAddress, TransportError } from '@landropic/quic';
+import { watchForUncaught } from './assembly/last-resort.js';
 import { formatAddress } from './assembly/own-addresses.js';
 import { systemClock } from './assembly/system-clock.js';
 import { type Home, locateHome, prepareHome } from './config/home.js';
@@ -19,8 +20,11 @@ import { Daemon } from './daemon.js';
 import { DaemonError } from './daemon-error.js';
 import { NoDiscovery } from './discovery/discovery.js';
 import { MdnsDiscovery } from './discovery/mdns-discovery.js';
-import { createLogger } from './observability/logger.js';
+import { createLogger, type Log } from './observability/logger.js';
 import { PairedDevices } from './trust/paired-devices.js';
+
+/** Folders finish what they are writing; the command line waits for half a minute. */
+const STOP_MS = 20_000;
 
 export interface RunDaemonOptions {
   /** Default: `LANDROPIC_HOME`, else the platform's data directory. */
@@ -73,20 +77,52 @@ async function runLocked(home: Home, options: RunDaemonOptions): Promise<void> {
     : new NoDiscovery();
   const stopping = new AbortController();
   const requestStop = () => stopping.abort();
+  let uncaught: { readonly error: unknown } | undefined;
+  const endWatch = watchForUncaught((error) => {
+    log.error({ err: error }, 'nothing caught this: the daemon stops');
+    uncaught ??= { error };
+    stopping.abort();
+  });
   const address = listenAddress(options, settings);
   const daemon = new Daemon(
     { home, identity, settings, devices, sharedFolders, discovery, log, requestStop },
     { listen: address },
   );
-  const { listen } = await start(daemon, address);
-  const listenText = formatAddress(listen);
-  log.info({ device: identity.deviceId, listen: listenText }, 'ready');
-  options.onReady?.({ deviceId: identity.deviceId, listen: listenText, pid: process.pid });
-  await whenAborted(AbortSignal.any([options.signal, stopping.signal]));
-  log.info({}, 'stopping');
-  await daemon.stop();
-  log.info({}, 'stopped');
-  logger.close();
+  try {
+    const { listen } = await start(daemon, address);
+    const listenText = formatAddress(listen);
+    log.info({ device: identity.deviceId, listen: listenText }, 'ready');
+    options.onReady?.({ deviceId: identity.deviceId, listen: listenText, pid: process.pid });
+    await whenAborted(AbortSignal.any([options.signal, stopping.signal]));
+    log.info({}, 'stopping');
+    await stopInTime(daemon, log);
+  } finally {
+    endWatch();
+    logger.close();
+  }
+  if (uncaught !== undefined) throw crashed(uncaught.error, home);
+}
+
+/** A part that hangs must not keep the process, which asks nobody to be killed. */
+async function stopInTime(daemon: Daemon, log: Log): Promise<void> {
+  let cancel: (() => void) | undefined;
+  const tooLate = new Promise<'too late'>((resolve) => {
+    cancel = systemClock.after(STOP_MS, () => resolve('too late'));
+  });
+  const outcome = await Promise.race([daemon.stop(), tooLate]);
+  cancel?.();
+  if (outcome === 'too late') log.error({ afterMs: STOP_MS }, 'not everything stopped in time');
+  else log.info({}, 'stopped');
+}
+
+function crashed(error: unknown, home: Home): DaemonError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new DaemonError(
+    'crashed',
+    `The daemon stopped because of an error of its own: ${text}`,
+    `Its log says more: ${home.logFile}. Start it again: landropic daemon start`,
+    { cause: error },
+  );
 }
 
 /** A home that knows devices or folders had a key: making another one would be another device, silently. */
