@@ -191,6 +191,7 @@ describe('the home', () => {
 
   test('with a damaged, missing or exposed key is not started, and no other key is made', async () => {
     const device = await newDevice('device');
+    await device.ok(['folder', 'add', device.makeFolder('shared')]);
     await device.stop();
     const file = join(device.home, 'key.pem');
     const key = readFileSync(file);
