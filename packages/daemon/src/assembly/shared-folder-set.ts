@@ -34,6 +34,8 @@ const REOPEN_MS = 10_000;
 /** The folders of this device: opened at start, added, shared with more devices, removed. */
 export class SharedFolderSet {
   private readonly folders = new Map<FolderId, FolderAtWork>();
+  /** Folders that are no longer shared and not closed yet. */
+  private readonly leaving = new Map<FolderId, Promise<void>>();
   private readonly noticeTexts: string[] = [];
   private cancelRetry: (() => void) | undefined;
   private stopped = false;
@@ -47,7 +49,8 @@ export class SharedFolderSet {
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancelRetry?.();
-    await Promise.all([...this.folders.values()].map(({ assembled }) => assembled?.close()));
+    const closing = [...this.folders.values()].map(({ assembled }) => assembled?.close());
+    await Promise.all([...closing, ...this.leaving.values()]);
   }
 
   list(): readonly FolderAtWork[] {
@@ -62,11 +65,13 @@ export class SharedFolderSet {
     return this.noticeTexts;
   }
 
-  /** Shares a folder that was not shared before. */
-  add(setting: SharedFolder): void {
+  /** Shares a folder that was not shared before. Throws ConfigError. */
+  async add(setting: SharedFolder): Promise<FolderAtWork> {
+    // One of the same ID may still be on its way out, and its index with it.
+    await this.leaving.get(setting.id);
     this.deps.markRoot(setting.path);
     this.deps.store.add(setting);
-    this.open(setting);
+    return this.open(setting);
   }
 
   /** Shares it with these devices, and no others. */
@@ -77,18 +82,37 @@ export class SharedFolderSet {
     this.deps.orchestrator.announceFolder(id);
   }
 
+  /** Takes a device out of every folder. */
+  forgetDevice(device: DeviceKey): void {
+    this.deps.store.forgetDevice(device);
+    for (const folder of this.folders.values())
+      folder.setting = this.deps.store.get(folder.setting.id) ?? folder.setting;
+  }
+
   /** Ends the sharing. The files stay as they are. */
   async remove(id: FolderId): Promise<void> {
     const folder = this.folders.get(id);
     if (folder === undefined) return;
+    this.deps.store.remove(id);
     this.deps.orchestrator.removeFolder(id);
     this.folders.delete(id);
-    this.deps.store.remove(id);
-    await folder.assembled?.close();
-    this.deps.forgetIndex(id);
+    const left = this.leave(folder);
+    this.leaving.set(id, left);
+    await left;
   }
 
-  private open(setting: SharedFolder): void {
+  private async leave({ setting: { id }, assembled }: FolderAtWork): Promise<void> {
+    try {
+      await assembled?.close();
+      this.deps.forgetIndex(id);
+    } catch (error) {
+      this.deps.log.error({ folder: id, err: error }, 'a folder that is no longer shared is not closed');
+    } finally {
+      this.leaving.delete(id);
+    }
+  }
+
+  private open(setting: SharedFolder): FolderAtWork {
     const { id } = setting;
     const folder: FolderAtWork = this.folders.get(id) ?? {
       setting,
@@ -111,6 +135,7 @@ export class SharedFolderSet {
     } catch (error) {
       this.startFailed(folder, error);
     }
+    return folder;
   }
 
   private startFailed(folder: FolderAtWork, error: unknown): void {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { FolderAtWork } from '../assembly/shared-folder-set.js';
 import { checkFolderPath } from '../config/folder-path.js';
@@ -36,7 +37,7 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
         paused: false,
         sharedWith,
       };
-      return summaryOf(addFolder(parts, setting), parts);
+      return summaryOf(await folders.add(setting), parts);
     },
     'folders.accept': async ({ id, path }) => {
       const offers = orchestrator.offers().filter((offer) => offer.folder === id || offer.label === id);
@@ -54,6 +55,8 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
         throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
       }
       const sharedWith = offers.map(({ device }) => device);
+      const known = folders.get(offer.folder);
+      if (known !== undefined) return shareFurther(parts, known, path, sharedWith);
       const setting = {
         id: offer.folder,
         label: checkLabel(offer.label),
@@ -62,7 +65,7 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
         paused: false,
         sharedWith,
       } as const;
-      return summaryOf(addFolder(parts, setting), parts);
+      return summaryOf(await folders.add(setting), parts);
     },
     'folders.offers': async () => ({
       offers: orchestrator.offers().map(({ folder, label, device }) => ({
@@ -101,18 +104,20 @@ function shareFurther(
   devices: readonly DeviceKey[],
 ): FolderSummary {
   const { setting } = folder;
-  if (resolve(path) !== setting.path) {
+  if (realPathOf(path) !== setting.path) {
     throw new ApiError('conflict', `Folder '${setting.id}' is shared here already, as ${setting.path}.`);
   }
   parts.folders.share(setting.id, [...new Set([...setting.sharedWith, ...devices])]);
   return summaryOf(parts.folders.get(setting.id) ?? folder, parts);
 }
 
-function addFolder(parts: DaemonParts, setting: SharedFolder): FolderAtWork {
-  parts.folders.add(setting);
-  const added = parts.folders.get(setting.id);
-  if (added === undefined) throw new ApiError('internal', 'the folder was not added');
-  return added;
+/** As settings keep it, where it can be told. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 /** The folder's real path. Throws ConfigError `file-system` when it cannot be shared. */

@@ -79,13 +79,7 @@ export function pairingHandlers(parts: DaemonParts): Pick<Handlers, PairingMetho
       const { id, name } = pairedDevice(parts, text);
       devices.remove(id);
       tickets.cancelRedeemedBy(parseDeviceId(id));
-      for (const { setting } of folders.list()) {
-        if (setting.sharedWith.includes(id))
-          folders.share(
-            setting.id,
-            setting.sharedWith.filter((other) => other !== id),
-          );
-      }
+      folders.forgetDevice(id);
       await orchestrator.removeDevice(id);
       return { id, name };
     },
