@@ -49,7 +49,7 @@ describe('a folder that both share', () => {
     } as const;
     await receipts.send(receipt);
     await world.devices.settle();
-    expect(folder.receipts).toEqual([receipt]);
+    expect(folder.toldDurable).toEqual([receipt]);
   });
 
   test('goes on behind what the other side holds, and a device is never sent its own entries', async () => {

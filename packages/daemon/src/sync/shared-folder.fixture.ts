@@ -11,7 +11,10 @@ export class FakeFolder implements LinkedFolder {
   isReady = true;
   readonly links = new Map<DeviceKey, FolderLink>();
   readonly received: { readonly device: DeviceKey; readonly path: RelativePath }[] = [];
-  readonly receipts: DurableReceipt[] = [];
+  /** What the peer says it holds. */
+  readonly toldDurable: DurableReceipt[] = [];
+  readonly forgotten: DeviceKey[] = [];
+  readonly receipts = { forget: (device: DeviceKey) => this.forgotten.push(device) };
   private readonly entries: OutgoingEntry[] = [];
   private endedAt = 0;
   private told = -1;
@@ -65,7 +68,7 @@ export class FakeFolder implements LinkedFolder {
   }
 
   durableThere(_device: DeviceKey, receipt: DurableReceipt): void {
-    this.receipts.push(receipt);
+    this.toldDurable.push(receipt);
   }
 
   takeDueReceipt(): DurableReceipt | undefined {
