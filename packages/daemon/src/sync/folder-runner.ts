@@ -244,7 +244,8 @@ export class FolderRunner implements LinkedFolder {
   receive(device: DeviceKey, indexId: IndexId, entries: readonly SequencedEntry[]): void {
     const { toPlace, changed } = this.remote.receive({ device, indexId, entries });
     this.applying.consider(toPlace);
-    if (changed > 0) this.wakePushes(device);
+    // Also to the device itself: what its entry was joined with is news to it.
+    if (changed > 0) this.wakePushes();
     this.links.get(device)?.wakeReceipts();
   }
 
@@ -357,12 +358,12 @@ export class FolderRunner implements LinkedFolder {
   }
 
   private authored(): void {
-    this.wakePushes(undefined);
+    this.wakePushes();
     this.scheduleRacyRecheck();
   }
 
-  private wakePushes(except: DeviceKey | undefined): void {
-    for (const link of this.links.values()) if (link.device !== except) link.wakePush();
+  private wakePushes(): void {
+    for (const link of this.links.values()) link.wakePush();
   }
 
   private wakeReceipts(): void {
@@ -372,7 +373,7 @@ export class FolderRunner implements LinkedFolder {
   private nowHeld(paths: readonly RelativePath[]): void {
     for (const path of paths) this.receipts.settled(path);
     this.wakeReceipts();
-    this.wakePushes(undefined);
+    this.wakePushes();
   }
 
   private hintParents(paths: readonly RelativePath[]): void {
