@@ -27,6 +27,7 @@ import {
   openPartial,
   writeChunks,
 } from './partial-files.js';
+import { type ByteRange, type ChunkedRange, chunkRange, hashWholeFile } from './range-hashing.js';
 import { toFileStat } from './stat-record.js';
 import type { PackedReplies } from './step-replies.js';
 import { StepRunner } from './step-runner.js';
@@ -41,6 +42,18 @@ export type DiskCall =
   | { readonly op: 'stat'; readonly paths: readonly RelativePath[] }
   | {
       readonly op: 'hash';
+      readonly path: RelativePath;
+      readonly expected: FileStat;
+      readonly abort: Int32Array;
+    }
+  | {
+      readonly op: 'chunk-range';
+      readonly path: RelativePath;
+      readonly expected: FileStat;
+      readonly range: ByteRange;
+    }
+  | {
+      readonly op: 'hash-whole';
       readonly path: RelativePath;
       readonly expected: FileStat;
       readonly abort: Int32Array;
@@ -69,6 +82,8 @@ export interface DiskReplies {
   'stat-names': PackedListing;
   stat: readonly DiskResult<FileStat | undefined>[];
   hash: HashedFile;
+  'chunk-range': ChunkedRange;
+  'hash-whole': { readonly stat: FileStat; readonly hash: ContentHash };
   'hash-small': readonly DiskResult<HashedFile>[];
   'read-chunks': PackedChunks;
   'open-partial': readonly boolean[];
@@ -123,6 +138,10 @@ function dispatch(
       return call.paths.map((path) => attempt(path, () => statEntry(access, path)));
     case 'hash':
       return hashFile(access, call.path, call.expected, () => Atomics.load(call.abort, 0) !== 0);
+    case 'chunk-range':
+      return chunkRange(access, call.path, call.expected, call.range);
+    case 'hash-whole':
+      return hashWholeFile(access, call.path, call.expected, () => Atomics.load(call.abort, 0) !== 0);
     case 'hash-small':
       return call.files.map(({ path, expected }) =>
         attempt(path, () => hashFile(access, path, expected, () => false)),

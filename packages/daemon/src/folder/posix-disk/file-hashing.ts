@@ -114,7 +114,7 @@ function hashOneChunk(fd: number, sizeBytes: number): Content & { type: 'file' }
   return { type: 'file', sizeBytes, hash, chunks: sizeBytes === 0 ? [] : [{ hash, lengthBytes: sizeBytes }] };
 }
 
-function isExpected(stats: BigIntStats, expected: FileStat): boolean {
+export function isExpected(stats: BigIntStats, expected: FileStat): boolean {
   return (
     expected.type === 'file' &&
     stats.ino === expected.inode &&
@@ -123,6 +123,6 @@ function isExpected(stats: BigIntStats, expected: FileStat): boolean {
   );
 }
 
-function changedMeanwhile(): DiskFailure {
+export function changedMeanwhile(): DiskFailure {
   return new DiskFailure('changed-meanwhile', 'the file changed while it was read');
 }

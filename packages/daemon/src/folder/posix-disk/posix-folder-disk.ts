@@ -23,6 +23,7 @@ import { MAX_STATS_A_PIECE } from './directory-listing.js';
 import type { DiskCall, ReplyTo } from './disk-calls.js';
 import { DiskThreads, type DiskThreadsOptions, type Lane } from './disk-threads.js';
 import { unpackListing } from './listing-unpacking.js';
+import { hashInParts, PARALLEL_MIN_BYTES } from './parallel-hashing.js';
 import { unpackReplies } from './step-replies.js';
 
 type FileContent = Content & { type: 'file' };
@@ -103,11 +104,21 @@ class PosixFolderDisk implements ClosableFolderDisk {
     const onAbort = () => Atomics.store(abort, 0, 1);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
+      if (expected.sizeBytes >= PARALLEL_MIN_BYTES) return await this.#hashInParts(path, expected, abort);
       const lane = expected.sizeBytes > PIECE.bytes ? 'long' : 'short';
       return await this.#call(lane, { op: 'hash', path, expected, abort });
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  #hashInParts(path: RelativePath, expected: FileStat, abort: Int32Array): Promise<DiskResult<HashedFile>> {
+    return hashInParts(expected.sizeBytes, {
+      chunkRange: (thread, range) =>
+        this.#call(thread === 'front' ? 'short' : 'long', { op: 'chunk-range', path, expected, range }),
+      hashWhole: () => this.#call('long', { op: 'hash-whole', path, expected, abort }),
+      isAborted: () => Atomics.load(abort, 0) !== 0,
+    });
   }
 
   hashSmall(
