@@ -12,6 +12,8 @@ export interface PairingSide {
   readonly deadlineMs: number;
   handle(frame: Frame, nowMs: number): readonly PairingAction[];
   tick(nowMs: number): readonly PairingAction[];
+  /** The connection ended by itself. Left out where that decides nothing. */
+  disconnected?(): readonly PairingAction[];
 }
 
 export interface PairingConversationEvents {
@@ -33,7 +35,10 @@ export class PairingConversation {
     const { clock, connection } = deps;
     const delayMs = Math.max(0, side.deadlineMs - clock.monotonicMs());
     this.cancelDeadline = clock.after(delayMs, () => this.perform(side.tick(clock.monotonicMs())));
-    void connection.closed.then(() => this.cancelDeadline());
+    void connection.closed.then(() => {
+      this.cancelDeadline();
+      this.perform(side.disconnected?.() ?? []);
+    });
   }
 
   /** Reads the stream to its end; `first` are bytes of it that came already. Never rejects. */

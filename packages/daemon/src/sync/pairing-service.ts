@@ -239,10 +239,10 @@ export class PairingService {
         paired: (paired) => resolve({ paired }),
         failed: (reason, text) => resolve({ reason, text }),
       });
-      void this.openStream(connection)
-        .then((stream) => conversation.follow(stream, new Uint8Array(0), side.start()))
-        .catch((error: unknown) => conversation.fail(error));
-      void connection.closed.then(() => resolve({ reason: 'disconnected', text: 'the connection ended' }));
+      void this.openStream(connection).then(
+        (stream) => conversation.follow(stream, new Uint8Array(0), side.start()),
+        (error: unknown) => conversation.fail(error),
+      );
     });
     try {
       return await outcome;
