@@ -15,12 +15,15 @@ export interface CliOptions {
   readonly input?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Put before the command line. */
+  readonly prefix?: readonly string[];
   /** The process is killed after this long. Default 60,000. */
   readonly timeoutMs?: number;
 }
 
 export function spawnCli(args: readonly string[], options: CliOptions): ChildProcess {
-  return spawn(process.execPath, [landropicBin, ...args], {
+  const [command = process.execPath, ...before] = [...(options.prefix ?? []), process.execPath];
+  return spawn(command, [...before, landropicBin, ...args], {
     cwd: options.cwd,
     env: { ...process.env, LANDROPIC_HOME: options.home, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],

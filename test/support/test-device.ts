@@ -17,6 +17,15 @@ import { makeDirectory, removeDirectory } from './test-directory.js';
 const READY_TIMEOUT_MS = 30_000;
 const LOG_LINES_KEPT = 200;
 
+export interface LaunchOptions {
+  /** Added to the environment of every command of the device. */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Runs the daemon, such as in a network of its own. */
+  readonly prefix?: readonly string[];
+  /** Only inside a network that the test made itself. Default false. */
+  readonly discovery?: boolean;
+}
+
 /** One device: a home of its own and a real daemon on the loopback interface. */
 export class TestDevice {
   readonly home: string;
@@ -29,7 +38,7 @@ export class TestDevice {
     readonly name: string,
     readonly directory: string,
     private ownPort: number,
-    readonly environment: NodeJS.ProcessEnv,
+    private readonly launch: LaunchOptions,
   ) {
     this.home = join(directory, 'home');
   }
@@ -37,10 +46,10 @@ export class TestDevice {
   /** Makes the device and starts its daemon. */
   static async start(
     name: string,
-    environment: NodeJS.ProcessEnv = {},
+    launch: LaunchOptions = {},
     onMade: (device: TestDevice) => void = () => {},
   ): Promise<TestDevice> {
-    const device = new TestDevice(name, makeDirectory(), await freePort(), environment);
+    const device = new TestDevice(name, makeDirectory(), await freePort(), launch);
     onMade(device);
     await device.ok(['init', '--name', name]);
     await device.start();
@@ -81,8 +90,14 @@ export class TestDevice {
    */
   async start(port = this.ownPort): Promise<void> {
     this.ownPort = port;
-    const args = ['daemon', 'run', '--listen', this.address, '--no-discovery', '--json'];
-    const child = spawnCli(args, { home: this.home, env: this.environment });
+    const { prefix, discovery, environment = {} } = this.launch;
+    const args = ['daemon', 'run', '--listen', this.address, '--json'];
+    if (discovery !== true) args.push('--no-discovery');
+    const child = spawnCli(args, {
+      home: this.home,
+      env: environment,
+      ...(prefix === undefined ? {} : { prefix }),
+    });
     this.#child = child;
     const ready = await this.#readUntilReady(child);
     this.id = ready.deviceId;
@@ -138,7 +153,7 @@ export class TestDevice {
   }
 
   cli(args: readonly string[], options: Partial<CliOptions> = {}): Promise<CliResult> {
-    return runCli(args, { home: this.home, env: this.environment, ...options });
+    return runCli(args, { home: this.home, env: this.launch.environment ?? {}, ...options });
   }
 
   /** Runs a command that must succeed; resolves with its stdout. */

@@ -1,5 +1,5 @@
 import { afterAll, afterEach } from 'vitest';
-import { TestDevice } from './test-device.js';
+import { type LaunchOptions, TestDevice } from './test-device.js';
 
 /**
  * Gives tests devices that end with the test, or with the file that shares them. Call it once in a file, outside the
@@ -27,6 +27,6 @@ export function useDevices(options: { readonly endWith: 'test' | 'file' } = { en
     process.off('exit', killAll);
     await end();
   });
-  return (name: string, environment?: NodeJS.ProcessEnv): Promise<TestDevice> =>
-    TestDevice.start(name, environment, (device) => running.push(device));
+  return (name: string, launch?: LaunchOptions): Promise<TestDevice> =>
+    TestDevice.start(name, launch, (device) => running.push(device));
 }
