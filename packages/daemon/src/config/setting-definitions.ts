@@ -23,17 +23,10 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** More than `percent` of a folder's files and more than `files` of them, deleted together, are held back. */
-export interface MassDeleteLimit {
-  readonly percent: number;
-  readonly files: number;
-}
-
 export interface SettingValues {
   readonly name: string;
   readonly listen: ListenAddress;
   readonly discovery: boolean;
-  readonly 'guard.massDelete': MassDeleteLimit | 'off';
   readonly 'log.level': LogLevel;
   readonly rescanIntervalSeconds: number;
 }
@@ -43,7 +36,6 @@ export type SettingKey = keyof SettingValues;
 export const MAX_NAME_CHARACTERS = 64;
 const DEFAULT_PORT = 22100;
 const MAX_PORT = 65_535;
-const DEFAULT_MASS_DELETE: MassDeleteLimit = { percent: 25, files: 100 };
 const RESCAN_SECONDS = { min: 5, max: 86_400, normal: 300 } as const;
 
 /** Every setting there is: the one table that `config list`, the file and the documentation are made from. */
@@ -71,19 +63,6 @@ export const SETTINGS: { readonly [K in SettingKey]: SettingDefinition<SettingVa
     parse: parseSwitch,
     format: (isOn) => (isOn ? 'on' : 'off'),
     appliesLive: false,
-  },
-  'guard.massDelete': {
-    description: 'From how many deletions at once a folder asks before it follows them.',
-    takes: `on, off, or PERCENT%/FILES such as ${DEFAULT_MASS_DELETE.percent}%/${DEFAULT_MASS_DELETE.files}`,
-    defaultValue: () => DEFAULT_MASS_DELETE,
-    parse: parseMassDelete,
-    format: (limit) => {
-      if (limit === 'off') return 'off';
-      const isDefault =
-        limit.percent === DEFAULT_MASS_DELETE.percent && limit.files === DEFAULT_MASS_DELETE.files;
-      return isDefault ? 'on' : `${limit.percent}%/${limit.files}`;
-    },
-    appliesLive: true,
   },
   'log.level': {
     description: 'How much the daemon writes into its log.',
@@ -131,15 +110,6 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 function parseSwitch(text: string): boolean | undefined {
   if (text === 'on' || text === 'true') return true;
   return text === 'off' || text === 'false' ? false : undefined;
-}
-
-function parseMassDelete(text: string): MassDeleteLimit | 'off' | undefined {
-  if (text === 'off' || text === 'false') return 'off';
-  if (text === 'on' || text === 'true') return DEFAULT_MASS_DELETE;
-  const match = /^(\d{1,3})%\/(\d{1,9})$/.exec(text);
-  const percent = parseWholeNumber(match?.[1] ?? '', 1, 100);
-  const files = parseWholeNumber(match?.[2] ?? '', 0, 999_999_999);
-  return percent === undefined || files === undefined ? undefined : { percent, files };
 }
 
 function parseWholeNumber(text: string, min: number, max: number): number | undefined {

@@ -34,12 +34,12 @@ describe('settings', () => {
     const settings = new Settings(file);
     expect(settings.set('log.level', 'debug')).toMatchObject({ value: 'debug', applied: true });
     expect(settings.set('listen', '[::1]:0')).toMatchObject({ value: '[::1]:0', applied: false });
-    settings.set('guard.massDelete', '50%/10');
+    settings.set('discovery', 'off');
     const again = new Settings(file);
     expect(again.value('log.level')).toBe('debug');
     expect(again.value('listen')).toEqual({ host: '::1', port: 0 });
-    expect(again.value('guard.massDelete')).toEqual({ percent: 50, files: 10 });
-    expect(again.get('guard.massDelete')).toMatchObject({ value: '50%/10', default: 'on' });
+    expect(again.value('discovery')).toBe(false);
+    expect(again.get('discovery')).toMatchObject({ value: 'off', default: 'on' });
     expect(readdirSync(directory)).toEqual(['config.json']);
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
@@ -64,7 +64,7 @@ describe('settings', () => {
     ['name', ''],
     ['name', 'two\nlines'],
     ['name', 'x'.repeat(65)],
-    ['guard.massDelete', '0%/1'],
+    ['discovery', 'perhaps'],
     ['toString', 'x'],
   ])('refuse %s = %j and stay as they were', (key, value) => {
     const settings = new Settings(file);

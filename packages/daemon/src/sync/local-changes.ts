@@ -9,6 +9,7 @@ import type { FileStat, FolderDisk } from '../core/ports/folder-disk.js';
 import type { Difference, Scanner, ScanScope } from '../core/ports/scanner.js';
 import { authorMetadata, authorVersion } from '../core/reconcile/author-version.js';
 import { isImplicitDirectory } from '../core/reconcile/plan-path.js';
+import { findEntryLimit } from '../core/wire/batching.js';
 import { isSettled, sameStat } from './held-state.js';
 import type { PathLocks } from './path-locks.js';
 
@@ -287,13 +288,12 @@ export class LocalChanges {
       author: this.deps.device,
       found: !firstScanDone,
     });
-    this.putAuthored(tx, row, entry, sequence, {
+    return this.putAuthored(tx, row, entry, sequence, {
       version: entry.version,
       metadata: entry.metadata,
       stat,
       racy,
     });
-    return true;
   }
 
   private putAuthored(
@@ -302,7 +302,12 @@ export class LocalChanges {
     entry: FileEntry,
     sequence: number,
     held: Held | undefined,
-  ): void {
+  ): boolean {
+    const limit = findEntryLimit(entry);
+    if (limit !== undefined) {
+      tx.setProblem({ path: entry.path, code: 'limit-exceeded', text: limit });
+      return false;
+    }
     tx.put({
       path: entry.path,
       sequence,
@@ -312,6 +317,7 @@ export class LocalChanges {
       conflictOf: row?.conflictOf,
     });
     if (row?.known !== undefined && !isSettled(row)) this.deps.onSuperseded(row.known, entry, tx);
+    return true;
   }
 
   private putMetadata(
@@ -360,8 +366,7 @@ export class LocalChanges {
       found: false,
     });
     tx.clearProblem(row.path);
-    this.putAuthored(tx, row, entry, sequence, undefined);
-    return true;
+    return this.putAuthored(tx, row, entry, sequence, undefined);
   }
 
   private ageMs(stat: FileStat): number {
