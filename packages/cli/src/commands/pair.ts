@@ -50,7 +50,7 @@ and the command stays to say who used it; Ctrl-C leaves the ticket valid.`,
         const validMs = Date.parse(invitation.expiresAt) - Date.now();
         if (output.isTerminal) output.print(...renderQrCode(invitation.ticket, output.columns), '');
         output.print(
-          `This ticket pairs one device within ${formatDuration(validMs)}. On the other device: landropic pair accept`,
+          `This ticket pairs one device within ${formatDuration(Math.ceil(validMs / 1_000) * 1_000)}. On the other device: landropic pair accept`,
           invitation.ticket,
         );
         if (output.isTerminal) await follow(context, invitation, validMs);

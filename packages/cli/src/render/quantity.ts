@@ -19,9 +19,13 @@ export function formatDuration(durationMs: number): string {
   const seconds = durationMs / 1_000;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes < 60) return `${minutes} min${rest(Math.floor(seconds % 60), 's')}`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days`;
+  return hours < 48 ? `${hours} h${rest(minutes % 60, 'min')}` : `${Math.floor(hours / 24)} days`;
+}
+
+function rest(amount: number, unit: string): string {
+  return amount === 0 ? '' : ` ${amount} ${unit}`;
 }
 
 /** How long something has been running: whole seconds at least. */

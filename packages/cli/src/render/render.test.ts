@@ -52,7 +52,9 @@ describe('quantities', () => {
     [950, '950 ms'],
     [1_500, '1.5 s'],
     [61_000, '1 min 1 s'],
-    [3_600_000, '1 h 0 min'],
+    [120_000, '2 min'],
+    [3_600_000, '1 h'],
+    [3_660_000, '1 h 1 min'],
     [200 * 3_600_000, '8 days'],
   ])('%d ms are %s', (durationMs, text) => {
     expect(formatDuration(durationMs)).toBe(text);
