@@ -48,8 +48,8 @@ interface Lane {
 
 const CHUNK_URGENCY = 5;
 const MIN_SHARED_BYTES = 96 * 1024;
-/** For chunks between the network and the disk; larger or further ones have memory of their own. */
-const SLOTS = { slotBytes: 1024 * 1024 + 64, maxSlots: 24 };
+/** For chunks between the network and the disk (only what a chunk fills of a slot takes up memory); larger or further ones have memory of their own. */
+const SLOTS = { slotBytes: 1024 * 1024 + 64, maxSlots: 96 };
 
 /** Asks one peer for chunks over a few parallel streams of one connection. */
 export class ChunkClient {
