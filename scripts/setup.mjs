@@ -43,18 +43,44 @@ function wantedStamp() {
   return hash.digest('hex');
 }
 
+/**
+ * Where the headers of this very Node lie, for what compiles from source: beside it, or where npm was told. Headers of
+ * another Node would make a module that this one refuses to load.
+ */
+function headersDirectory() {
+  const prefix = dirname(dirname(process.execPath));
+  return [prefix, process.env.npm_config_nodedir].find((directory) => {
+    if (!directory) return false;
+    const file = join(directory, 'include', 'node', 'node_version.h');
+    if (!existsSync(file)) return false;
+    return readFileSync(file, 'utf8').includes(`#define NODE_MODULE_VERSION ${process.versions.modules}\n`);
+  });
+}
+
+/** Whether the one module that is compiled loads in this Node. */
+function sqliteLoads() {
+  const script = "new (require('better-sqlite3'))(':memory:')";
+  return spawnSync(process.execPath, ['-e', script], { cwd: join(root, 'packages', 'daemon') }).status === 0;
+}
+
 function install() {
   const stamp = wantedStamp();
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   if (quiet) console.log('Installing dependencies (the first time takes a minute or two)…');
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // Without headers at hand, node-gyp fetches them.
   const env = { ...process.env };
-  // Without a network to fetch headers from, better-sqlite3 compiles only against the headers beside this Node.
-  const prefix = dirname(dirname(process.execPath));
-  if (!env.npm_config_nodedir && existsSync(join(prefix, 'include', 'node', 'node_api.h'))) {
-    env.npm_config_nodedir = prefix;
+  delete env.npm_config_nodedir;
+  const headers = headersDirectory();
+  if (headers !== undefined) env.npm_config_nodedir = headers;
+  const pnpm = (...args) => run('npx', ['--yes', packageManager, ...args], env);
+  pnpm('install', '--frozen-lockfile');
+  // Installed before, for another Node.
+  if (!sqliteLoads()) pnpm('--recursive', 'rebuild', 'better-sqlite3');
+  if (!sqliteLoads()) {
+    console.error('setup: better-sqlite3 does not load. It compiles from source with python3, make and g++.');
+    process.exit(1);
   }
-  run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], env);
   writeFileSync(stampFile, stamp);
 }
 
