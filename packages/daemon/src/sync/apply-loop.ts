@@ -10,6 +10,7 @@ import { type CommitContext, commitAdoptions, commitApplied, commitCopies } from
 import { type ApplyPlan, contentToFetch, planBatch } from './apply-plan.js';
 import type { ContentFetch, FetchResult, FileContent } from './content-fetch.js';
 import { isSettled } from './held-state.js';
+import { discardUnwantedPartials } from './leftover-partials.js';
 import type { PathLocks } from './path-locks.js';
 
 export interface ApplyLoopDependencies {
@@ -109,7 +110,7 @@ export class ApplyLoop {
   /** The same, now and then: what could not be placed or got is tried again, and what is left over is cleared away. */
   reconsider(): void {
     this.considerAll();
-    this.discardUnneeded().catch((error: unknown) => this.deps.onFailed(error));
+    discardUnwantedPartials(this.deps).catch((error: unknown) => this.deps.onFailed(error));
   }
 
   /** A content that was asked for has come, or not. */
@@ -374,33 +375,11 @@ export class ApplyLoop {
   private waitForSpace(): void {
     if (this.diskFull) return;
     this.diskFull = true;
-    this.discardUnneeded().catch((error: unknown) => this.deps.onFailed(error));
+    discardUnwantedPartials(this.deps).catch((error: unknown) => this.deps.onFailed(error));
     this.later(DISK_FULL_RETRY_MS, () => {
       this.diskFull = false;
       this.considerAll();
     });
-  }
-
-  /** Partials of contents that nothing wants any more only take up room. */
-  async discardUnneeded(): Promise<void> {
-    const partials = await this.deps.disk.listPartials();
-    if (partials.length === 0) return;
-    const wanted = this.wantedContents();
-    for (const hash of partials) {
-      if (!wanted.has(hash) && !this.deps.fetch.isFetching(hash)) await this.deps.disk.discardPartial(hash);
-    }
-  }
-
-  private wantedContents(): ReadonlySet<ContentHash> {
-    const wanted = new Set<ContentHash>();
-    let after: RelativePath | undefined;
-    for (;;) {
-      const rows = this.deps.index.needed(PASS_ROWS, after);
-      for (const { known } of rows)
-        if (known?.version.content.type === 'file') wanted.add(known.version.content.hash);
-      after = rows.at(-1)?.path;
-      if (rows.length < PASS_ROWS) return wanted;
-    }
   }
 
   private later(delayMs: number, callback: () => void): void {

@@ -16,6 +16,7 @@ import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
 import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
 import { LocalChanges } from './local-changes.js';
 import { awaitedCopyPath } from './lost-version.js';
+import { NamedTimers } from './named-timers.js';
 import { PathLocks } from './path-locks.js';
 import { RemoteChanges } from './remote-changes.js';
 
@@ -79,7 +80,7 @@ export class FolderRunner implements LinkedFolder {
   private looked = false;
   private rootProblem: Problem | undefined;
   private watchProblem: Problem | undefined;
-  private readonly timers = new Map<string, () => void>();
+  private readonly timers: NamedTimers;
 
   constructor(
     private readonly deps: FolderRunnerDependencies,
@@ -87,6 +88,7 @@ export class FolderRunner implements LinkedFolder {
   ) {
     const { index, disk, clock, device, blake3 } = deps;
     this.hints = new ChangeHints(clock);
+    this.timers = new NamedTimers(clock);
     const locks = new PathLocks((paths) => this.hintParents(paths));
     this.receipts = new FolderReceipts(index);
     this.local = new LocalChanges({
@@ -148,17 +150,17 @@ export class FolderRunner implements LinkedFolder {
     if (signal.aborted) return;
     if (this.rootProblem === undefined) this.becomeReady();
     void this.followHints();
-    this.repeat(
+    this.timers.repeat(
       'rescan',
       () => this.rescanIntervalMs(),
       () => this.hints.hintEverything(),
     );
-    this.repeat(
+    this.timers.repeat(
       'reconsider',
       () => RECONSIDER_MS,
       () => this.applying.reconsider(),
     );
-    this.repeat(
+    this.timers.repeat(
       'persist',
       () => PERSIST_MS,
       () => this.receipts.persist(),
@@ -168,7 +170,7 @@ export class FolderRunner implements LinkedFolder {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    for (const cancel of this.timers.values()) cancel();
+    this.timers.stop();
     for (const link of [...this.links.values()]) this.disconnect(link);
     await this.deps.watcher.stop();
     await this.scanQueue.catch(() => {});
@@ -308,7 +310,7 @@ export class FolderRunner implements LinkedFolder {
     }
     if (this.deferredHints.size < MAX_DEFERRED_HINTS) this.deferredHints.add(directory);
     else this.hints.hintEverything();
-    this.once('deferred', DEFER_MS, () => this.hintDeferred());
+    this.timers.once('deferred', DEFER_MS, () => this.hintDeferred());
   }
 
   private hintDeferred(): void {
@@ -382,7 +384,7 @@ export class FolderRunner implements LinkedFolder {
   }
 
   private scheduleRacyRecheck(waitedMs = 0): void {
-    this.once('racy', RACY_RECHECK_MS, () => {
+    this.timers.once('racy', RACY_RECHECK_MS, () => {
       // It costs reading whole files: not while peers are still taking them, unless that goes on for long.
       const busy = this.applying.isBusy || this.scanning > 0 || this.isAnyoneBehind();
       if (busy && waitedMs < RACY_PATIENCE_MS) {
@@ -406,21 +408,5 @@ export class FolderRunner implements LinkedFolder {
 
   private rescanIntervalMs(): number {
     return this.watchProblem === undefined ? this.options.rescanIntervalMs : this.options.unwatchedIntervalMs;
-  }
-
-  private once(name: string, delayMs: number, callback: () => void): void {
-    if (this.timers.has(name) || this.stopping.signal.aborted) return;
-    const cancel = this.deps.clock.after(delayMs, () => {
-      this.timers.delete(name);
-      callback();
-    });
-    this.timers.set(name, cancel);
-  }
-
-  private repeat(name: string, delayMs: () => number, callback: () => void): void {
-    this.once(name, delayMs(), () => {
-      callback();
-      this.repeat(name, delayMs, callback);
-    });
   }
 }
