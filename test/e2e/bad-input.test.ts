@@ -278,6 +278,10 @@ describe('a shared folder that goes away while the daemon runs', () => {
       what: 'b says that its folder is gone',
     });
     expect(readdirSync(left).filter((name) => name !== '.landropic')).toHaveLength(5);
+    // Waiting cannot help, so it does not: exit code 1 long before the timeout.
+    const startedAt = performance.now();
+    expectFailure(await b.cli(['wait', '--folder', 'f', '--timeout', '30s']), 1, 'f');
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     renameSync(`${right}-away`, right);
     await b.cli(['folder', 'rescan', 'f']);
     writeFileSync(join(left, 'later'), 'later');
