@@ -30,6 +30,8 @@ export interface ApplyLoopDependencies {
   /** After the disk as a whole failed: finds out what was done, before anything else is. */
   readonly recover: () => Promise<void>;
   readonly onFailed: (error: unknown) => void;
+  /** Nothing is being applied or fetched any more. */
+  readonly onIdle: () => void;
   /** True when there are other devices than the one an entry came from. */
   readonly relays: () => boolean;
 }
@@ -164,6 +166,7 @@ export class ApplyLoop {
     this.running = this.run().finally(() => {
       this.running = undefined;
       if (this.hasWork()) this.kick();
+      else if (!this.isApplying) this.deps.onIdle();
     });
   }
 

@@ -56,8 +56,10 @@ export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
 const RACY_RECHECK_MS = 2_500;
 const RACY_BATCH = 500;
 const RACY_PATIENCE_MS = 60_000;
-/** How long a directory that the applier changes too may wait to be looked at. */
+/** How long a directory that the applier changes too may wait to be looked at, while the applier is at work. */
 const DEFER_MS = 1_500;
+/** Between two batches of many files the applier rests for less than this. */
+const IDLE_MS = 20;
 const MAX_DEFERRED_HINTS = 20_000;
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
@@ -133,6 +135,7 @@ export class FolderRunner implements LinkedFolder {
       },
       recover: () => this.recover(),
       onFailed: (error) => deps.events.failed('applying changes', error),
+      onIdle: () => this.applierRests(),
       relays: () => this.links.size > 1,
     });
   }
@@ -311,6 +314,14 @@ export class FolderRunner implements LinkedFolder {
     if (this.deferredHints.size < MAX_DEFERRED_HINTS) this.deferredHints.add(directory);
     else this.hints.hintEverything();
     this.timers.once('deferred', DEFER_MS, () => this.hintDeferred());
+  }
+
+  /** What a person changed while the applier was at work need not wait any longer. */
+  private applierRests(): void {
+    if (this.deferredHints.size === 0) return;
+    this.timers.once('idle', IDLE_MS, () => {
+      if (!this.applying.isApplying) this.hintDeferred();
+    });
   }
 
   private hintDeferred(): void {
