@@ -7,16 +7,6 @@ export interface InstanceLockFiles {
   readonly pidFile: string;
 }
 
-const FILE_ERRORS: ReadonlySet<string> = new Set([
-  'EACCES',
-  'EPERM',
-  'EROFS',
-  'ENOSPC',
-  'ENOENT',
-  'ENOTDIR',
-  'EIO',
-]);
-
 /**
  * Keeps a second daemon off the same home. The lock is one that the operating system takes back when the process ends,
  * however it ends; SQLite is what has such locks on every platform. Who holds it stands in a file of its own, and is
@@ -44,8 +34,8 @@ export class InstanceLock {
       database?.close();
       const code = String((cause as { code?: unknown }).code);
       if (code === 'SQLITE_BUSY') throw alreadyRunning(pidFile, cause);
-      // Anything else than the file is not about the home: SQLite built for another Node, say.
-      if (!code.startsWith('SQLITE_') && !FILE_ERRORS.has(code)) throw cause;
+      // That is not about the home: SQLite was built for another Node.
+      if (code === 'ERR_DLOPEN_FAILED') throw cause;
       throw new ConfigError('home-not-writable', `${lockFile} cannot be locked.`, {
         hint: 'Make its directory writable, or set LANDROPIC_HOME to another one on a local disk.',
         cause,
