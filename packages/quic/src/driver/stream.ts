@@ -129,9 +129,9 @@ export class QuicStream implements BidiStream {
     }
   }
 
-  /** Looks whether the peer stopped a stream that has nothing to send: once quiche has answered that, the code is gone. */
+  /** Looks whether the peer stopped the stream: once quiche has answered that, and the peer knows, the code is gone. */
   checkStopped(): void {
-    if (this.#sendOver || this.hasPending) return;
+    if (this.#sendOver) return;
     try {
       this.host.quiche.streamCapacity(this.id);
     } catch (error) {
