@@ -10,7 +10,13 @@ export const systemClock: Clock = {
       const immediate = setImmediate(callback);
       return () => clearImmediate(immediate);
     }
-    const timer = setTimeout(callback, delayMs);
+    // The system's timers count whole milliseconds and may be early by one; a deadline that is looked at then has not come.
+    const dueMs = performance.now() + delayMs;
+    let timer = setTimeout(function fire() {
+      const earlyMs = dueMs - performance.now();
+      if (earlyMs <= 0) callback();
+      else timer = setTimeout(fire, earlyMs);
+    }, delayMs);
     return () => clearTimeout(timer);
   },
 };
