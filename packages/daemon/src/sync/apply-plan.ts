@@ -59,7 +59,11 @@ export function contentToFetch(
   context: Pick<ApplyPlanContext, 'index' | 'blake3'>,
 ): FileContent | undefined {
   const { index, blake3 } = context;
-  const plan = planPath(rowOf(path, index), { hasLiveBelow: index.hasLiveBelow(path), blake3 });
+  const plan = planPath(rowOf(path, index), {
+    hasLiveBelow: index.hasLiveBelow(path),
+    blake3,
+    knownAt: knownIn(index),
+  });
   return plan.kind === 'file' && localSource(plan.content, index) === undefined ? plan.content : undefined;
 }
 
@@ -72,7 +76,7 @@ function planWithParents(
   if (planned.has(path)) return;
   const row = rowOf(path, context.index);
   const hasLiveBelow = context.index.hasLiveBelow(path);
-  const plan = planPath(row, { hasLiveBelow, blake3: context.blake3 });
+  const plan = planPath(row, { hasLiveBelow, blake3: context.blake3, knownAt: knownIn(context.index) });
   const makes =
     plan.kind === 'file' || plan.kind === 'symlink' || plan.kind === 'directory' || plan.kind === 'shadowed';
   const parent = parentOf(path);
@@ -80,6 +84,10 @@ function planWithParents(
     planWithParents(parent, planned, context);
   }
   planned.set(path, { row, plan });
+}
+
+function knownIn(index: ContentIndex): (path: RelativePath) => FileEntry | undefined {
+  return (path) => index.get(path)?.known;
 }
 
 function rowOf(path: RelativePath, index: ContentIndex): IndexRow {

@@ -101,6 +101,28 @@ describe('devices that change one folder apart', () => {
     );
   });
 
+  it('keep no copy that somebody deleted before it was made here', () => {
+    // Found by random histories: the directory that the copy would lie in was to go, and the copy kept it.
+    const { replicas } = play(
+      [
+        { do: 'write', device: 1, path: 'd', kind: 'directory' },
+        { do: 'write', device: 1, path: 'd/e', kind: 'new' },
+        { do: 'hear', device: 2, from: 1 },
+        { do: 'write', device: 1, path: 'd/e', kind: 'new' },
+        { do: 'apply', device: 2 },
+        { do: 'write', device: 2, path: 'd', kind: 'new' },
+        { do: 'hear', device: 0, from: 1 },
+        { do: 'hear', device: 1, from: 2 },
+        { do: 'apply', device: 1 },
+        { do: 'apply', device: 0 },
+        { do: 'delete', device: 1, path: 'd' },
+      ],
+      [0, 0, 0],
+    );
+    settle(replicas);
+    for (const replica of replicas) expect(replica.tree()).toEqual(replicas[0]?.tree());
+  });
+
   it('are quiet once they agree', () => {
     fc.assert(
       fc.property(history, skews, (actions, skewsMs) => {

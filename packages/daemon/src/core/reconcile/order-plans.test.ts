@@ -15,7 +15,7 @@ function change(path: string, from: Content | undefined, to: Content, seen = tru
     by: 'b',
   });
   const row = rowOf(path, after, before && heldOf(before));
-  return { row, plan: planPath(row, { hasLiveBelow: false, blake3: fakeBlake3 }) };
+  return { row, plan: planPath(row, { hasLiveBelow: false, blake3: fakeBlake3, knownAt: () => undefined }) };
 }
 
 const remove = (path: string, content: Content) => change(path, content, deleted);
@@ -55,7 +55,10 @@ describe('orderPlans', () => {
     const before = entryOf('d', { content: directory, vector: { a: 1 }, at: 1 });
     const after = { ...before, metadata: { ...before.metadata, mode: 0o555, executable: true } };
     const row = rowOf('d', after, heldOf(before));
-    const locked = { row, plan: planPath(row, { hasLiveBelow: true, blake3: fakeBlake3 }) };
+    const locked = {
+      row,
+      plan: planPath(row, { hasLiveBelow: true, blake3: fakeBlake3, knownAt: () => undefined }),
+    };
     const ordered = orderPlans([locked, make('d/f', file('f')), remove('d/e', directory)]);
     expect(ordered.map((item) => item.row.path)).toEqual(['d/f', 'd/e', 'd']);
   });

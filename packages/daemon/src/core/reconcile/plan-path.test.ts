@@ -122,7 +122,11 @@ const withLiveBelow: readonly Row[] = [
 ];
 
 function check([, known, held, kind, displaced]: Row, hasLiveBelow: boolean): void {
-  const plan = planPath(rowOf('p', known, held), { hasLiveBelow, blake3: fakeBlake3 });
+  const plan = planPath(rowOf('p', known, held), {
+    hasLiveBelow,
+    blake3: fakeBlake3,
+    knownAt: () => undefined,
+  });
   expect(plan.kind).toBe(kind);
   if (plan.kind !== 'settled' && known !== undefined) expect(plan.entry).toBe(known);
   const copied = displaced === 'copy of known' ? known : held && { ...held, path: asPath('p') };
@@ -140,21 +144,26 @@ describe('planPath', () => {
   );
 
   it('says whether the directory of a shadowed file stands, and what its copy is', () => {
-    const context = { hasLiveBelow: true, blake3: fakeBlake3 };
+    const context = { hasLiveBelow: true, blake3: fakeBlake3, knownAt: () => undefined };
     const copy = conflictCopyOf(Y, fakeBlake3);
     expect(planPath(rowOf('p', Y, heldOf(DIR)), context)).toMatchObject({ directoryStands: true, copy });
     expect(planPath(rowOf('p', Y), context)).toMatchObject({ directoryStands: false, copy });
   });
 
   it('makes an unknown directory of a version that every real one follows', () => {
-    const plan = planPath(rowOf('p', undefined), { hasLiveBelow: true, blake3: fakeBlake3 });
+    const plan = planPath(rowOf('p', undefined), {
+      hasLiveBelow: true,
+      blake3: fakeBlake3,
+      knownAt: () => undefined,
+    });
     if (plan.kind !== 'directory') throw new Error(plan.kind);
     expect(plan.implicit).toBe(true);
     const oldest = at(file('x'), { a: 1 }, 0, { found: true });
     expect(mergeRemote(rowOf('p', plan.entry), oldest, { nowMs: 1 }).verdict).toBe('adopted');
     const held: Held = { ...heldOf(plan.entry), stat: statOf('directory') };
     const planned = (hasLiveBelow: boolean) =>
-      planPath(rowOf('p', undefined, held), { hasLiveBelow, blake3: fakeBlake3 }).kind;
+      planPath(rowOf('p', undefined, held), { hasLiveBelow, blake3: fakeBlake3, knownAt: () => undefined })
+        .kind;
     expect(planned(true)).toBe('settled');
     expect(planned(false)).toBe('remove');
   });

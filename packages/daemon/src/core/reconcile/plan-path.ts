@@ -2,7 +2,7 @@ import { type Content, type FileEntry, type MetadataRegister, sameContent } from
 import type { DeviceKey, IncarnationId } from '../model/identifiers.js';
 import type { RelativePath } from '../model/relative-path.js';
 import { compareStamps } from '../model/stamp.js';
-import { EMPTY_VECTOR } from '../model/version-vector.js';
+import { EMPTY_VECTOR, hasSeen } from '../model/version-vector.js';
 import type { Blake3 } from '../ports/clock.js';
 import type { Held, IndexRow } from '../ports/content-index.js';
 import { conflictCopyOf } from './conflict-copy.js';
@@ -56,6 +56,8 @@ export interface PlanContext {
   /** A known entry below this path is live, or something that is not ours to remove stands there. */
   readonly hasLiveBelow: boolean;
   readonly blake3: Blake3;
+  /** What is known of another path: whether a conflict copy that would be made was deleted already. */
+  readonly knownAt: (path: RelativePath) => FileEntry | undefined;
 }
 
 const TO_HISTORY: Displaced = { to: 'history' };
@@ -111,7 +113,7 @@ function planImplicit(
   }
   const copy = conflictCopyOf(entry, context.blake3);
   const isWinner = sameContent(standing, entry.version.content);
-  const displaced: Displaced = isWinner ? { to: 'copy', entry: copy } : displace(row, entry, context);
+  const displaced: Displaced = isWinner ? toCopy(copy, context) : displace(row, entry, context);
   return { kind: 'shadowed', entry, copy, directoryStands, displaced };
 }
 
@@ -156,7 +158,14 @@ function displace(row: Pick<IndexRow, 'path' | 'held'>, winner: FileEntry, conte
   if (sameContent(content, winner.version.content) || wasSeenBy(held.version, winner.version))
     return TO_HISTORY;
   const losing: FileEntry = { path, version: held.version, metadata: held.metadata };
-  return { to: 'copy', entry: conflictCopyOf(losing, context.blake3) };
+  return toCopy(conflictCopyOf(losing, context.blake3), context);
+}
+
+/** Who deleted a conflict copy deleted it for all, also where it is made only later. */
+function toCopy(copy: FileEntry, context: PlanContext): Displaced {
+  const known = context.knownAt(copy.path)?.version;
+  const wasDeleted = known?.content.type === 'deleted' && hasSeen(known.vector, copy.version.vector);
+  return wasDeleted ? TO_HISTORY : { to: 'copy', entry: copy };
 }
 
 /**

@@ -153,7 +153,11 @@ export class Replica {
     return [...this.rows.values()]
       .map((row) => ({
         row,
-        plan: planPath(row, { hasLiveBelow: this.hasLiveBelow(row.path), blake3: fakeBlake3 }),
+        plan: planPath(row, {
+          hasLiveBelow: this.hasLiveBelow(row.path),
+          blake3: fakeBlake3,
+          knownAt: (path) => this.rows.get(path)?.known,
+        }),
       }))
       .filter(({ plan }) => plan.kind !== 'settled');
   }
