@@ -15,7 +15,7 @@ import { type PackedChunks, readChunks } from './chunk-reading.js';
 import type { DirectoryAccess } from './directory-access.js';
 import { listDirectory, type PackedListing, statNames } from './directory-listing.js';
 import { attempt, succeeded } from './disk-failure.js';
-import { hashFile } from './file-hashing.js';
+import { type ByteRange, hashFile } from './file-hashing.js';
 import { locateEntry } from './location.js';
 import { lstatAt } from './naming-steps.js';
 import {
@@ -27,7 +27,7 @@ import {
   openPartial,
   writeChunks,
 } from './partial-files.js';
-import { type ByteRange, type ChunkedRange, chunkRange, hashWholeFile } from './range-hashing.js';
+import { type ChunkedRange, chunkRange, hashWholeFile } from './range-hashing.js';
 import { toFileStat } from './stat-record.js';
 import type { PackedReplies } from './step-replies.js';
 import { StepRunner } from './step-runner.js';

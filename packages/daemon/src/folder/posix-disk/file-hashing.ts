@@ -73,35 +73,57 @@ export function readChunk(fd: number, offsetBytes: number, chunk: ChunkRef, into
   return readFully(fd, bytes, offsetBytes) === chunk.lengthBytes && hashBytes(bytes) === chunk.hash;
 }
 
-function hashContent(file: OpenFile, isAborted: () => boolean): Content & { type: 'file' } {
-  const sizeBytes = Number(file.stats.size);
+export interface ByteRange {
+  readonly fromBytes: number;
+  readonly untilBytes: number;
+}
+
+/**
+ * Cuts and hashes an open file from `fromBytes` on, until a chunk ends at or behind `untilBytes` or the file does, where
+ * `endBytes` is. `onBlock` sees all that is read, in order.
+ */
+export function cutFile(
+  fd: number,
+  sizeBytes: number,
+  { fromBytes, untilBytes }: ByteRange,
+  onBlock: (block: Uint8Array) => void,
+): { readonly chunks: readonly ChunkRef[]; readonly endBytes: number } {
   const parameters = chunkParameters(sizeBytes);
-  if (sizeBytes <= parameters.minBytes) return hashOneChunk(file.fd, sizeBytes);
-  const buffer = scratchBytes();
   const chunker = new Chunker(parameters);
-  const whole = new Blake3Hasher();
+  const buffer = scratchBytes();
   const chunks: ChunkRef[] = [];
+  let endBytes = fromBytes;
+  let position = fromBytes;
   let filled = 0;
-  for (let position = 0; position < sizeBytes; ) {
-    if (isAborted()) throw new DiskFailure('aborted', 'hashing was given up');
+  const emitAt = (bufferEnd: number, lengthBytes: number) => {
+    chunks.push({ hash: hashBytes(buffer.subarray(bufferEnd - lengthBytes, bufferEnd)), lengthBytes });
+    endBytes += lengthBytes;
+  };
+  while (position < sizeBytes && endBytes < untilBytes) {
     if (buffer.length - filled < READ_BYTES) {
       // A chunk that ends in the next block may begin so far back.
       buffer.copyWithin(0, filled - parameters.maxBytes, filled);
       filled = parameters.maxBytes;
     }
     const block = buffer.subarray(filled, filled + Math.min(READ_BYTES, sizeBytes - position));
-    if (readFully(file.fd, block, position) !== block.length) throw changedMeanwhile();
-    whole.update(block);
+    if (readFully(fd, block, position) !== block.length) throw changedMeanwhile();
+    onBlock(block);
     const blockStart = filled;
     position += block.length;
     filled += block.length;
-    chunker.push(block, (lengthBytes, end) => {
-      const chunkEnd = blockStart + end;
-      chunks.push({ hash: hashBytes(buffer.subarray(chunkEnd - lengthBytes, chunkEnd)), lengthBytes });
-    });
+    chunker.push(block, (lengthBytes, end) => emitAt(blockStart + end, lengthBytes));
   }
-  chunker.finish((lengthBytes) => {
-    chunks.push({ hash: hashBytes(buffer.subarray(filled - lengthBytes, filled)), lengthBytes });
+  if (position >= sizeBytes) chunker.finish((lengthBytes) => emitAt(filled, lengthBytes));
+  return { chunks, endBytes };
+}
+
+function hashContent(file: OpenFile, isAborted: () => boolean): Content & { type: 'file' } {
+  const sizeBytes = Number(file.stats.size);
+  if (sizeBytes <= chunkParameters(sizeBytes).minBytes) return hashOneChunk(file.fd, sizeBytes);
+  const whole = new Blake3Hasher();
+  const { chunks } = cutFile(file.fd, sizeBytes, { fromBytes: 0, untilBytes: sizeBytes }, (block) => {
+    if (isAborted()) throw new DiskFailure('aborted', 'hashing was given up');
+    whole.update(block);
   });
   const hash = whole.digestBuffer().toString('hex') as ContentHash;
   return { type: 'file', sizeBytes, hash, chunks };

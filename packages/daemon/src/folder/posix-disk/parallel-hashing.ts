@@ -1,7 +1,8 @@
 import type { ChunkRef } from '../../core/model/file-entry.js';
 import type { ContentHash } from '../../core/model/identifiers.js';
 import type { DiskResult, FileStat, HashedFile } from '../../core/ports/folder-disk.js';
-import type { ByteRange, ChunkedRange } from './range-hashing.js';
+import type { ByteRange } from './file-hashing.js';
+import type { ChunkedRange } from './range-hashing.js';
 
 /** What hashing in parts asks of the threads: one of them for short calls, the other for long ones. */
 export interface PartHashing {

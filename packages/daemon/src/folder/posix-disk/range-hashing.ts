@@ -1,14 +1,13 @@
 import { closeSync, fstatSync } from 'node:fs';
-import { Chunker, chunkParameters } from '../../core/chunking/fastcdc.js';
 import type { ChunkRef } from '../../core/model/file-entry.js';
 import type { ContentHash } from '../../core/model/identifiers.js';
 import type { RelativePath } from '../../core/model/relative-path.js';
 import type { FileStat } from '../../core/ports/folder-disk.js';
 import type { DirectoryAccess } from './directory-access.js';
 import { DiskFailure } from './disk-failure.js';
-import { changedMeanwhile, hashBytes, hashWhole, isExpected, scratchBytes } from './file-hashing.js';
+import { type ByteRange, changedMeanwhile, cutFile, hashWhole, isExpected } from './file-hashing.js';
 import { locateEntry, reach } from './location.js';
-import { isUntouched, type OpenFile, openRegular, readFully } from './regular-file.js';
+import { isUntouched, type OpenFile, openRegular } from './regular-file.js';
 import { toFileStat } from './stat-record.js';
 
 /** Chunks of a part of a file, as if the first of them began a file. */
@@ -19,49 +18,14 @@ export interface ChunkedRange {
   readonly endBytes: number;
 }
 
-export interface ByteRange {
-  readonly fromBytes: number;
-  readonly untilBytes: number;
-}
-
-const READ_BYTES = 1024 * 1024;
-
 /** Cuts and hashes a file from `fromBytes` on, until a chunk ends at or behind `untilBytes`. */
 export function chunkRange(
   access: DirectoryAccess,
   path: RelativePath,
   expected: FileStat,
-  { fromBytes, untilBytes }: ByteRange,
+  range: ByteRange,
 ): ChunkedRange {
-  return readUntouched(access, path, expected, (file) => {
-    const sizeBytes = expected.sizeBytes;
-    const parameters = chunkParameters(sizeBytes);
-    const chunker = new Chunker(parameters);
-    const buffer = scratchBytes();
-    const chunks: ChunkRef[] = [];
-    let endBytes = fromBytes;
-    let position = fromBytes;
-    let filled = 0;
-    const emitAt = (bufferEnd: number, lengthBytes: number) => {
-      chunks.push({ hash: hashBytes(buffer.subarray(bufferEnd - lengthBytes, bufferEnd)), lengthBytes });
-      endBytes += lengthBytes;
-    };
-    while (position < sizeBytes && endBytes < untilBytes) {
-      if (buffer.length - filled < READ_BYTES) {
-        // A chunk that ends in the next block may begin so far back.
-        buffer.copyWithin(0, filled - parameters.maxBytes, filled);
-        filled = parameters.maxBytes;
-      }
-      const block = buffer.subarray(filled, filled + Math.min(READ_BYTES, sizeBytes - position));
-      if (readFully(file.fd, block, position) !== block.length) throw changedMeanwhile();
-      const blockStart = filled;
-      position += block.length;
-      filled += block.length;
-      chunker.push(block, (lengthBytes, end) => emitAt(blockStart + end, lengthBytes));
-    }
-    if (position >= sizeBytes) chunker.finish((lengthBytes) => emitAt(filled, lengthBytes));
-    return { chunks, endBytes };
-  });
+  return readUntouched(access, path, expected, ({ fd }) => cutFile(fd, expected.sizeBytes, range, () => {}));
 }
 
 /** BLAKE3 of the whole file. */
