@@ -128,11 +128,6 @@ export class FolderReceipts {
     return { indexId: followed.indexId, sequence, unplaceable };
   }
 
-  deliveredFrom(device: DeviceKey): { indexId: IndexId; sequence: number } | undefined {
-    const followed = this.theirs.get(device);
-    return followed && { indexId: followed.indexId, sequence: followed.tracker.delivered };
-  }
-
   /** Where to go on with a peer's index, as stored. */
   holding(device: DeviceKey): { indexId: IndexId; sequence: number } | undefined {
     const { theirIndexId, theirsDurableHere } = this.watermarks(device);
