@@ -14,3 +14,4 @@ export {
   type PeerConnectorDependencies,
   type PeerConnectorOptions,
 } from './peer-connector.js';
+export { TokenBucket, type TokenBucketOptions } from './rate-limiter.js';
