@@ -1,0 +1,16 @@
+import { rawStreams, structuredStreams } from './frame-decoder-target.js';
+import type { FuzzTarget } from './fuzz-target.js';
+import { alteredFrames, damagedFrames, rawPayloads, structuredPayloads } from './payload-targets.js';
+import { handshakes, indexFrames } from './receiver-targets.js';
+
+/** Everything that reads what a peer sent. */
+export const targets: readonly FuzzTarget[] = [
+  structuredStreams,
+  rawStreams,
+  rawPayloads,
+  structuredPayloads,
+  damagedFrames,
+  alteredFrames,
+  indexFrames,
+  handshakes,
+];
