@@ -3,5 +3,16 @@ export { type AdmissionLimits, DEFAULT_ADMISSION, type QuicEndpointOptions } fro
 export * from './frame-codec.js';
 export * from './frame-stream.js';
 export * from './pool/index.js';
+export { Priority } from './priority.js';
+export * from './streams/index.js';
+export { systemClock } from './system-clock.js';
 export * from './transport.js';
-export { fileSync, type TransportProfile } from './transport-profile.js';
+export {
+  fileSync,
+  lan,
+  lowMemory,
+  type TransportProfile,
+  type TransportProfileName,
+  transportProfiles,
+  wan,
+} from './transport-profile.js';

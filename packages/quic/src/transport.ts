@@ -10,6 +10,16 @@
  * - no byte of a stream is handed up before the peer's certificate was accepted by the `verifyPeer` function.
  */
 
+import type { ConnectionStats, EndpointStats, StreamStats } from './transport-stats.js';
+
+export type {
+  ConnectionStats,
+  DatagramStats,
+  EndpointStats,
+  RejectionReason,
+  StreamStats,
+} from './transport-stats.js';
+
 /** `host` is an IP literal (with a zone for link-local IPv6); `port` is 1–65535, or 0 for "any" when listening. */
 export interface SocketAddress {
   readonly host: string;
@@ -40,7 +50,7 @@ export interface TlsCredentials {
   readonly certificatePem: string;
 }
 
-/** 0 goes out first, 7 last; streams of the same urgency share the link. */
+/** 0 goes out first, 7 last; streams of the same urgency share the link. `Priority` has names for the usual levels. */
 export type Urgency = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export interface DialOptions {
@@ -101,6 +111,8 @@ export interface Connection {
   /** Messages that may be lost. Undefined where an implementation has none. */
   readonly datagrams?: Datagrams;
   stats(): ConnectionStats;
+  /** The streams that are open, one by one. */
+  streamStats(): readonly StreamStats[];
 }
 
 /** Messages that may be lost, overtake each other, and are never repeated (RFC 9221). */
@@ -125,8 +137,9 @@ export interface CloseInfo {
 }
 
 export interface OpenOptions {
-  /** Default 3. */
+  /** A number, or a named level: `Priority.background`. Default 3, `Priority.normal`. */
   readonly urgency?: Urgency;
+  /** Ends the wait for stream credit. */
   readonly signal?: AbortSignal;
 }
 
@@ -165,36 +178,6 @@ export interface ReceiveStream {
 
 export interface BidiStream extends SendStream, ReceiveStream {}
 
-export interface EndpointStats {
-  readonly connections: number;
-  readonly halfOpen: number;
-  readonly attempted: number;
-  readonly accepted: number;
-  readonly rejected: Readonly<Record<string, number>>;
-  readonly datagramsIn: number;
-  readonly datagramsOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  /** Which datagram I/O carries the packets. */
-  readonly datagramIo: string;
-}
-
-export interface ConnectionStats {
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly packetsIn: number;
-  readonly packetsOut: number;
-  readonly packetsLost: number;
-  /** The transport's smoothed estimate, ms; 0 on a LAN: measure with a ping of your own. */
-  readonly rttMs: number;
-  readonly congestionWindowBytes: number;
-  readonly deliveryRateBytesPerSecond: number;
-  readonly packetSizeBytes: number;
-  readonly streamsOpen: number;
-  /** Resets and stops so far; see the driver for what they cost. */
-  readonly streamsAborted: number;
-}
-
 export type TransportErrorCode =
   /** The address cannot be listened on: in use, not ours, not allowed. `cause` has the system's error. */
   | 'listen-failed'
@@ -210,6 +193,10 @@ export type TransportErrorCode =
   | 'stream-stopped'
   /** Written to after `finish`, or read twice at once. */
   | 'stream-misused'
+  /** It ended before as many bytes had come as were asked for. */
+  | 'stream-ended'
+  /** It brought more bytes than its reader allows. */
+  | 'too-long'
   | 'endpoint-closed'
   | 'aborted';
 
