@@ -125,7 +125,7 @@ function decodeInPieces({ bytes, cuts, direct }: Input, limitOf: FrameLimit) {
       return { frames, largestBytes, error, pieceEnd: at, decoder };
     }
   }
-  return { frames, largestBytes, decoder };
+  return { frames, largestBytes, error: undefined, pieceEnd: at, decoder };
 }
 
 function compare(input: Input): void {
