@@ -1,4 +1,5 @@
 import { afterEach, describe } from 'vitest';
+import { describeStreamReading } from './stream-reading-contract.js';
 import { describeConnections } from './transport-connection-contract.js';
 import { ContractStage, type TransportHarness } from './transport-contract-stage.js';
 import { describeFlow } from './transport-flow-contract.js';
@@ -14,6 +15,7 @@ export function describeTransportContract(
     afterEach(() => stage.stop());
     describeConnections(stage);
     describeStreams(stage);
+    describeStreamReading(stage);
     describeFlow(stage);
   });
 }

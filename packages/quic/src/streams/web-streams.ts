@@ -27,6 +27,7 @@ export interface WebWritableOptions {
 }
 
 const DEFAULT_MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
+const READ_BYTES = 64 * 1024;
 
 /**
  * The receiving side as a byte stream of the web. Nothing is read ahead of its consumer, so QUIC's flow control is the
@@ -41,6 +42,9 @@ export function toReadableStream(
   let pulling: Promise<void> = Promise.resolve();
   const source: UnderlyingByteSource = {
     type: 'bytes',
+    // Every read gets a buffer of its own: what is handed over here is taken from its owner, and the driver's buffers are
+    // shared by many reads.
+    autoAllocateChunkSize: READ_BYTES,
     pull: (controller) => {
       pulling = pull(reader, controller);
       return pulling;
@@ -58,17 +62,12 @@ async function pull(reader: StreamReader, controller: ReadableByteStreamControll
   // The type of Node 20 says that there is never one; there is.
   const request = controller.byobRequest as unknown as ReadableStreamBYOBRequest | null;
   const view = request?.view;
-  const into = view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : undefined;
-  const bytes = await reader.read(into);
+  // Without a read that waits nobody pulls, since nothing is read ahead.
+  if (!request || !view) return;
+  const bytes = await reader.read(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   try {
-    if (bytes === null) {
-      controller.close();
-      request?.respond(0);
-    } else if (request) {
-      request.respond(bytes.length);
-    } else {
-      controller.enqueue(bytes);
-    }
+    if (bytes === null) controller.close();
+    request.respond(bytes?.length ?? 0);
   } catch {
     // Cancelled while the read was under way: its bytes are thrown away like what follows them.
   }
