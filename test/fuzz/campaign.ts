@@ -27,7 +27,7 @@ export interface Round {
 export interface CampaignResult {
   readonly inputs: number;
   readonly failures: readonly Failure[];
-  /** The slowest single input, pauses of the garbage collector and of other programs included. */
+  /** The slowest single input, the best of some times: others use the machine too. */
   readonly slowest: { readonly ms: number; readonly target: string; readonly seed: number };
   /** Heap and buffers in use after the campaign less those after its first rounds; NaN without `--expose-gc`. */
   readonly growthBytes: number;
@@ -35,12 +35,8 @@ export interface CampaignResult {
 
 const ROUND_INPUTS = 2_000;
 const SLOW_MS = 1_000;
+const TIMES_AGAIN = 3;
 const GROWTH_BYTES = 48 * 1024 * 1024;
-
-/** Throws what is wrong with the input. */
-export function runInput(target: FuzzTarget, input: unknown): void {
-  target.run(input);
-}
 
 /** Runs rounds of all targets in turn, each its share, until so many inputs were run. */
 export function runCampaign(targets: readonly FuzzTarget[], options: CampaignOptions): CampaignResult {
@@ -79,9 +75,11 @@ function runRound(
   let slowestMs = 0;
   const details = fc.check(
     fc.property(target.input, (input) => {
-      const startedAt = performance.now();
-      runInput(target, input);
-      const tookMs = performance.now() - startedAt;
+      let tookMs = timeInput(target, input);
+      // Collecting garbage and other programs take their time once; an input that is slow is so every time.
+      for (let again = 0; again < TIMES_AGAIN && tookMs > slowestMs; again++) {
+        tookMs = Math.min(tookMs, timeInput(target, input));
+      }
       slowestMs = Math.max(slowestMs, tookMs);
       if (tookMs > slowMs) throw new Error(`it took ${Math.round(tookMs)} ms`);
     }),
@@ -90,6 +88,12 @@ function runRound(
   if (!details.failed) return { failure: undefined, slowestMs };
   const error = String(details.errorInstance ?? 'it failed');
   return { failure: { target: target.name, seed, error, input: details.counterexample?.[0] }, slowestMs };
+}
+
+function timeInput(target: FuzzTarget, input: unknown): number {
+  const startedAt = performance.now();
+  target.run(input);
+  return performance.now() - startedAt;
 }
 
 function memoryFailure(growthBytes: number, seed: number): Failure {

@@ -1,5 +1,5 @@
 /** The process that runs a campaign: it reports to the one that started it, which ends it when it hangs. */
-import { type CampaignResult, runCampaign, runInput } from './campaign.js';
+import { type CampaignResult, runCampaign } from './campaign.js';
 import { type Failure, readFailures, saveFailure } from './failure-files.js';
 import { targets } from './targets.js';
 
@@ -54,7 +54,7 @@ export function replayFailure({ target: name, input }: Failure): string | undefi
   const target = targets.find((candidate) => candidate.name === name);
   if (target === undefined) return undefined;
   try {
-    runInput(target, input);
+    target.run(input);
     return undefined;
   } catch (error) {
     return `${name}: ${String(error)}`;

@@ -2,12 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { decodePayload, encodePayload, WireError } from '../../packages/daemon/src/core/wire/codec.js';
 import { FrameType } from '../../packages/daemon/src/core/wire/frame-types.js';
-import type { Frame } from '../../packages/daemon/src/core/wire/frames.js';
+import type { Frame, SequencedEntry } from '../../packages/daemon/src/core/wire/frames.js';
 import { ByteSource } from './byte-source.js';
 import { mutateBytes, mutateFields, type WireFrame } from './frame-mutation.js';
 import { check, fuzzTarget } from './fuzz-target.js';
 import { encodeLoosely } from './loose-cbor.js';
 import { anyFields } from './near-values.js';
+import { isStrictCbor } from './strict-cbor.js';
 
 const TYPES: readonly number[] = Object.values(FrameType);
 
@@ -25,6 +26,8 @@ function decodeOrRefuse({ type, payload }: WireFrame): Frame | undefined {
 function decodeAndReturn(wire: WireFrame): void {
   const frame = decodeOrRefuse(wire);
   if (frame === undefined) return;
+  check(isStrictCbor(wire.payload), 'a payload was taken that is not of the subset of CBOR');
+  if (frame.type === 'indexEntries') frame.entries.forEach(checkEntry);
   // Its chunks are in frames of their own, which are not here.
   if (
     frame.type === 'indexEntries' &&
@@ -36,6 +39,19 @@ function decodeAndReturn(wire: WireFrame): void {
   check(frameType === wire.type, 'it went out as another type');
   const again = decodePayload(frameType, payload);
   check(isDeepStrictEqual(again, frame), 'it came back as something else');
+}
+
+/** Rules that are easily said, looked at in another way than the decoder does. */
+function checkEntry({ entry }: SequencedEntry): void {
+  const incarnations = [...entry.version.vector.keys()];
+  check(String(incarnations) === String([...incarnations].sort()), 'a vector is not in order');
+  const names = entry.path.split('/');
+  check(!/^\.landropic$/i.test(names[0] ?? ''), 'a path is in the area of landropic itself');
+  check(
+    names.every((name) => name !== '' && name !== '.' && name !== '..' && !name.includes('\0')),
+    'a path leads elsewhere',
+  );
+  check(Buffer.byteLength(entry.path) <= 4_096, 'a path is too long');
 }
 
 /** Payloads of no structure at all, of all types there are and some there are not. */
