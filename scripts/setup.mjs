@@ -37,7 +37,8 @@ function run(command, args, env = process.env) {
 function wantedStamp() {
   const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}`);
   const manifests = ['crypto', 'quic', 'daemon', 'cli'].map((name) => `packages/${name}/package.json`);
-  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests]) {
+  const native = ['native/udp_io.c', 'binding.gyp'].map((file) => `packages/quic/${file}`);
+  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests, ...native]) {
     if (existsSync(join(root, file))) hash.update(readFileSync(join(root, file)));
   }
   return hash.digest('hex');

@@ -10,6 +10,7 @@ const endpoint = await createQuicEndpoint({
   listen: { host: options.host ?? '127.0.0.1', port: 0 },
   credentials: createSelfSignedCredentials(),
   verifyPeer,
+  datagramIo: options.datagramIo ?? 'auto',
   ...(options.maxPacketBytes === undefined ? {} : { maxPacketBytes: options.maxPacketBytes }),
 });
 

@@ -8,12 +8,20 @@ const ENDPOINT = fileURLToPath(new URL('./endpoint-process.mjs', import.meta.url
 const DEFAULT_ROUNDS = 3;
 
 const BENCHES = [
-  upload(
-    'stream-1350-dgram',
-    { maxPacketBytes: 1_350 },
-    { streams: 1, totalBytes: 300e6, writeBytes: 65_536 },
+  ...['dgram', 'native'].map((datagramIo) =>
+    upload(
+      `stream-1350-${datagramIo}`,
+      { maxPacketBytes: 1_350, datagramIo },
+      { streams: 1, totalBytes: 300e6, writeBytes: 65_536 },
+    ),
   ),
-  upload('stream-loopback-mtu-dgram', {}, { streams: 1, totalBytes: 600e6, writeBytes: 262_144 }),
+  ...['dgram', 'native'].map((datagramIo) =>
+    upload(
+      `stream-loopback-mtu-${datagramIo}`,
+      { datagramIo },
+      { streams: 1, totalBytes: 600e6, writeBytes: 262_144 },
+    ),
+  ),
   upload('streams-100-loopback-mtu-dgram', {}, { streams: 100, totalBytes: 600e6, writeBytes: 262_144 }),
   {
     name: 'messages-1KiB-loopback-mtu-dgram',

@@ -67,6 +67,7 @@ const status: StatusReport = {
   uptimeSeconds: 75,
   pid: 1234,
   listen: '0.0.0.0:22100',
+  datagramIo: 'dgram',
   folders: [
     {
       id: 'photos',

@@ -32,6 +32,7 @@ function statusReport(parts: DaemonParts): StatusReport {
     uptimeSeconds: Math.round((clock.nowMs() - startedAtMs) / 1000),
     pid: process.pid,
     listen: formatAddress(endpoint.localAddress),
+    datagramIo: endpoint.stats().datagramIo,
     folders: folders.list().map((folder) => folderStatus(folder, parts)),
     devices: deviceStatuses(parts),
     transfers: folders.list().flatMap(({ setting, assembled }) =>

@@ -93,6 +93,8 @@ const Status = z.object({
   uptimeSeconds: z.number(),
   pid: z.number(),
   listen: Address,
+  /** What carries the packets, such as `dgram`. */
+  datagramIo: z.string(),
   folders: z.array(FolderStatus).readonly(),
   devices: z.array(DeviceStatus).readonly(),
   transfers: z.array(Transfer).readonly(),

@@ -10,7 +10,7 @@ import {
 } from '../transport.js';
 import { fileSync } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
-import { openDgramIo } from '../udp/dgram-io.js';
+import { openDatagramIo } from '../udp/open-datagram-io.js';
 import { Acceptor } from './acceptor.js';
 import { ClosingRoute } from './closing-route.js';
 import type { QuicConnection } from './connection.js';
@@ -34,7 +34,7 @@ const CONGESTED_RETRY_MS = 1;
  */
 export async function createQuicEndpoint(options: QuicEndpointOptions): Promise<Endpoint> {
   const bufferBytes = options.socketBufferBytes ?? DEFAULT_SOCKET_BUFFER_BYTES;
-  const io = await openDgramIo(options.listen, {
+  const io = await openDatagramIo(options.datagramIo ?? 'auto', options.listen, {
     receiveBufferBytes: bufferBytes,
     sendBufferBytes: bufferBytes,
   });

@@ -1,5 +1,6 @@
 import type { SocketAddress, TlsCredentials, VerifyPeer } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
+import type { DatagramIoChoice } from '../udp/open-datagram-io.js';
 
 /** What strangers may cost us before their certificate was accepted. */
 export interface AdmissionLimits {
@@ -39,4 +40,6 @@ export interface QuicEndpointOptions {
   readonly maxPacketBytes?: number;
   /** Asked of the kernel for the socket, which may grant less. Default 8 MiB each. */
   readonly socketBufferBytes?: number;
+  /** What carries the packets. Default `auto`. */
+  readonly datagramIo?: DatagramIoChoice;
 }

@@ -9,7 +9,10 @@ export interface DatagramIo {
   /** For the statistics, such as `dgram`. */
   readonly name: string;
   readonly localAddress: SocketAddress;
-  /** Hands over every datagram that arrives; the buffer is the receiver's to change. Called once. */
+  /**
+   * Hands over every datagram that arrives. The buffer is the handler's to change while it runs, and afterwards used for
+   * the next datagram. Called once.
+   */
   onDatagram(handler: (datagram: Buffer, host: string, port: number) => void): void;
   /** A buffer of exactly this size for the next packet; undefined while the kernel takes no more. */
   allocate(sizeBytes: number): Uint8Array | undefined;
@@ -18,4 +21,10 @@ export interface DatagramIo {
   /** Ends a batch: everything given to {@link send} goes out now. */
   flush(): void;
   close(): Promise<void>;
+}
+
+/** Asked of the kernel for a socket; it may grant less. */
+export interface SocketBuffers {
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
 }

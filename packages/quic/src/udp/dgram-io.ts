@@ -2,12 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv4 } from 'node:net';
 import { type SocketAddress, TransportError } from '../transport.js';
-import type { DatagramIo } from './datagram-io.js';
-
-export interface DgramIoOptions {
-  readonly receiveBufferBytes: number;
-  readonly sendBufferBytes: number;
-}
+import type { DatagramIo, SocketBuffers } from './datagram-io.js';
 
 const MAPPED_PREFIX = '::ffff:';
 /** How many packets are sent between two looks at the socket's queue. */
@@ -15,7 +10,7 @@ const CHECK_EVERY = 32;
 const MAX_SIZES = 16;
 
 /** Opens a UDP socket with node:dgram. `listen-failed` when the address cannot be had. */
-export async function openDgramIo(listen: SocketAddress, options: DgramIoOptions): Promise<DatagramIo> {
+export async function openDgramIo(listen: SocketAddress, options: SocketBuffers): Promise<DatagramIo> {
   const isV4 = isIPv4(listen.host);
   const family = isV4 ? 4 : 6;
   const socket = createSocket({
@@ -38,7 +33,7 @@ export async function openDgramIo(listen: SocketAddress, options: DgramIoOptions
 }
 
 /** The kernel grants at most its own limit and says nothing; more is better, less still works. */
-function enlargeBuffers(socket: Socket, options: DgramIoOptions): void {
+function enlargeBuffers(socket: Socket, options: SocketBuffers): void {
   try {
     socket.setRecvBufferSize(options.receiveBufferBytes);
     socket.setSendBufferSize(options.sendBufferBytes);
