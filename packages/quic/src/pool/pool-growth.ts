@@ -1,0 +1,151 @@
+/** What all connections of a peer did since the sample before. Rates are of what this side sends. */
+export interface GrowthSample {
+  readonly sentBytesPerSecond: number;
+  /** Congestion windows of the connections together. */
+  readonly windowBytes: number;
+  /** The smallest round trip seen on this path: what it takes while nothing waits. 0 where it is below what is measured. */
+  readonly baseRttMs: number;
+  /** How much of the time this side's event loop was busy, from 0 to 1. */
+  readonly loopUtilisation: number;
+  /** Whether another connection may be opened at all. */
+  readonly mayOpen: boolean;
+}
+
+export interface PoolGrowthOptions {
+  /** Samples in a row that have to show the same before a connection is opened. Default 4. */
+  readonly holdSamples?: number;
+  /** Samples after which a connection must have shown its worth. Default 6. */
+  readonly trialSamples?: number;
+  /** How much more all together have to send than before it, as a factor. Default 1.15. */
+  readonly minGain?: number;
+  /** Wait after a connection that brought nothing; doubles up to eight times this. Default 600,000. */
+  readonly holdOffMs?: number;
+  /** A loop that is busier than this is the limit itself. Default 0.75. */
+  readonly maxLoopUtilisation?: number;
+  /** Below this rate nothing is decided. Default 32 KiB/s. */
+  readonly minBytesPerSecond?: number;
+}
+
+/** What keeps this side from sending more. `window`: a connection's own window, and neither the link nor this machine. */
+export type GrowthLimit = 'none' | 'window' | 'loop';
+
+export type GrowthAction =
+  | 'open'
+  /** The connection opened last brought nothing: it can go. */
+  | 'withdraw';
+
+const DEFAULTS: Required<PoolGrowthOptions> = {
+  holdSamples: 4,
+  trialSamples: 6,
+  minGain: 1.15,
+  holdOffMs: 600_000,
+  maxLoopUtilisation: 0.75,
+  minBytesPerSecond: 32 * 1024,
+};
+
+/**
+ * A connection sends at most a window per round trip. When it does so at the *smallest* round trip, the window is the limit.
+ * On a full link packets queue and the round trip grows, so the rate stays well below this; with a busy processor or
+ * little to send, too. Measured in whole ms, rounded down, the round trip errs to the side of not opening.
+ */
+const LIMITED_SHARE = 0.7;
+/** A rate that still grows like this needs no help. */
+const GROWS_BY_ITSELF = 1.25;
+/** A new connection has to find its own window first. */
+const WARM_UP_SAMPLES = 2;
+/** Below this share of the rate before, there was simply less to send: the trial says nothing. */
+const SAYS_NOTHING = 0.5;
+const MAX_HOLD_OFF_FACTOR = 8;
+
+interface Trial {
+  readonly before: number;
+  readonly rates: number[];
+}
+
+/**
+ * When a further connection to the same peer is worth opening. Without I/O: takes samples at equal intervals.
+ *
+ * 1. It is asked for only after `holdSamples` in a row in which the window was the limit, and never while the loop is.
+ * 2. After every one that was opened comes a trial; nothing is asked for until it is over.
+ * 3. One that brought less than `minGain` is withdrawn, and for a while no other is asked for: whatever the limit is, it
+ *    is shared.
+ */
+export class PoolGrowth {
+  private readonly options: Required<PoolGrowthOptions>;
+  private limitedRates: number[] = [];
+  private before = 0;
+  private trial: Trial | undefined;
+  private holdOffUntilMs = Number.NEGATIVE_INFINITY;
+  private failedTrials = 0;
+  private lastLimit: GrowthLimit = 'none';
+
+  constructor(options: PoolGrowthOptions = {}) {
+    this.options = { ...DEFAULTS, ...options };
+  }
+
+  /** As of the last sample. */
+  get limit(): GrowthLimit {
+    return this.lastLimit;
+  }
+
+  observe(sample: GrowthSample, nowMs: number): GrowthAction | undefined {
+    this.lastLimit = this.findLimit(sample);
+    if (this.trial !== undefined) return this.observeTrial(this.trial, sample, nowMs);
+    if (this.lastLimit !== 'window') {
+      this.limitedRates = [];
+      return undefined;
+    }
+    const { holdSamples } = this.options;
+    this.limitedRates = [...this.limitedRates, sample.sentBytesPerSecond].slice(-holdSamples);
+    const [first = 0] = this.limitedRates;
+    if (this.limitedRates.length < holdSamples || sample.sentBytesPerSecond > first * GROWS_BY_ITSELF)
+      return undefined;
+    if (!sample.mayOpen || nowMs < this.holdOffUntilMs) return undefined;
+    this.before = mean(this.limitedRates);
+    this.limitedRates = [];
+    return 'open';
+  }
+
+  /** The connection that was asked for is ready: its trial starts. */
+  opened(): void {
+    this.limitedRates = [];
+    this.trial = { before: this.before, rates: [] };
+  }
+
+  /** A connection went, so that a trial could not be told from that. */
+  closed(): void {
+    this.trial = undefined;
+    this.limitedRates = [];
+  }
+
+  private findLimit(sample: GrowthSample): GrowthLimit {
+    const { sentBytesPerSecond, windowBytes, baseRttMs, loopUtilisation } = sample;
+    if (sentBytesPerSecond < this.options.minBytesPerSecond) return 'none';
+    if (loopUtilisation > this.options.maxLoopUtilisation) return 'loop';
+    const perRoundTrip = (sentBytesPerSecond * baseRttMs) / 1_000;
+    return windowBytes > 0 && perRoundTrip >= LIMITED_SHARE * windowBytes ? 'window' : 'none';
+  }
+
+  private observeTrial(trial: Trial, sample: GrowthSample, nowMs: number): GrowthAction | undefined {
+    const { trialSamples, minGain, holdOffMs } = this.options;
+    trial.rates.push(sample.sentBytesPerSecond);
+    if (sample.sentBytesPerSecond < trial.before * SAYS_NOTHING) {
+      this.trial = undefined;
+      return undefined;
+    }
+    if (trial.rates.length < trialSamples) return undefined;
+    this.trial = undefined;
+    const after = mean(trial.rates.slice(Math.min(WARM_UP_SAMPLES, trialSamples - 1)));
+    if (after >= trial.before * minGain) {
+      this.failedTrials = 0;
+      return undefined;
+    }
+    this.holdOffUntilMs = nowMs + holdOffMs * Math.min(MAX_HOLD_OFF_FACTOR, 2 ** this.failedTrials);
+    this.failedTrials++;
+    return 'withdraw';
+  }
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
