@@ -21,6 +21,8 @@ export interface LinkedFolder {
   receive(device: DeviceKey, indexId: IndexId, entries: readonly SequencedEntry[]): void;
   /** Everything up to here was received. */
   ended(device: DeviceKey, upToSequence: number): void;
+  /** Entries received from this device that are not durable here. */
+  pending(device: DeviceKey): number;
   durableThere(device: DeviceKey, receipt: DurableReceipt): void;
   takeDueReceipt(device: DeviceKey): DurableReceipt | undefined;
   /** Encoded entries after a sequence, ascending, with the device each came from. */

@@ -116,6 +116,11 @@ export class FolderReceipts {
     for (const { tracker } of this.theirs.values()) tracker.settled(path);
   }
 
+  /** What this device announced and is not durable here, in paths. */
+  pendingOf(device: DeviceKey): number {
+    return this.theirs.get(device)?.tracker.pendingCount ?? 0;
+  }
+
   /** The receipt to send to this device, when there is a new one; it counts as sent. */
   takeDue(device: DeviceKey): DurableReceipt | undefined {
     const followed = this.theirs.get(device);

@@ -259,6 +259,10 @@ export class FolderRunner implements LinkedFolder {
     this.links.get(device)?.wakeReceipts();
   }
 
+  pending(device: DeviceKey): number {
+    return this.receipts.pendingOf(device);
+  }
+
   durableThere(device: DeviceKey, receipt: DurableReceipt): void {
     this.receipts.durableThere(device, receipt);
   }

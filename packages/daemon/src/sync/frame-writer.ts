@@ -1,6 +1,7 @@
 import { type Connection, encodeFrame, type SendStream, type Urgency } from '@landropic/quic';
 import type { Clock } from '../core/ports/clock.js';
 import { encodePayload } from '../core/wire/codec.js';
+import type { FieldList } from '../core/wire/frame-codec.js';
 import type { StreamKind } from '../core/wire/frame-types.js';
 import type { Frame } from '../core/wire/frames.js';
 
@@ -41,9 +42,14 @@ export class FrameWriter {
   }
 
   /** Resolves when there is room for more. Rejects when the connection has ended. */
-  async send(frame: Frame): Promise<void> {
-    const { frameType, payload } = encodeOwn(frame);
+  async send(frame: Frame, extra: FieldList = []): Promise<void> {
+    const { frameType, payload } = encodeOwn(frame, extra);
     await this.sendEncoded(frameType, payload);
+  }
+
+  /** Ends the stream after everything that was sent on it. */
+  finish(): Promise<void> {
+    return this.stream.finish();
   }
 
   async sendEncoded(frameType: number, payload: Uint8Array): Promise<void> {
@@ -52,9 +58,9 @@ export class FrameWriter {
 }
 
 /** A frame of ours that is beyond a limit is our own fault, and must not be told as the peer's. */
-function encodeOwn(frame: Frame): ReturnType<typeof encodePayload> {
+function encodeOwn(frame: Frame, extra: FieldList): ReturnType<typeof encodePayload> {
   try {
-    return encodePayload(frame);
+    return encodePayload(frame, extra);
   } catch (cause) {
     throw new Error(`a ${frame.type} frame cannot be sent`, { cause });
   }

@@ -50,16 +50,26 @@ export async function identifyStream(stream: IncomingStream, clock: Clock): Prom
 }
 
 async function readFirst(stream: ReceiveStream, clock: Clock): Promise<Uint8Array> {
+  const first = await readWithin(stream, clock, IDENTIFY_MS, 'its kind');
+  if (first === null) throw new WireError('malformed', 'a stream ended before it said its kind');
+  return first;
+}
+
+/** The next bytes, at least one; `null` at the end. Throws {@link WireError} when they do not come in that time. */
+export async function readWithin(
+  stream: ReceiveStream,
+  clock: Clock,
+  timeoutMs: number,
+  what: string,
+): Promise<Uint8Array | null> {
   let cancel: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(IDENTIFY_MS, () =>
-      reject(new WireError('malformed', 'a stream did not say its kind within 1 s')),
+    cancel = clock.after(timeoutMs, () =>
+      reject(new WireError('malformed', `a stream did not say ${what} within ${timeoutMs / 1000} s`)),
     );
   });
   try {
-    const first = await Promise.race([firstBytes(stream), late]);
-    if (first === null) throw new WireError('malformed', 'a stream ended before it said its kind');
-    return first;
+    return await Promise.race([firstBytes(stream), late]);
   } finally {
     cancel?.();
   }

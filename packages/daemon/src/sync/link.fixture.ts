@@ -91,6 +91,7 @@ export class LinkSide {
         shared: () => {},
         withdrawn: () => {},
         violated: (_, text) => this.events.push(`violated: ${text}`),
+        reported: (_, text) => this.events.push(`reported: ${text}`),
         failed: (_, error) => this.events.push(`failed: ${String(error)}`),
       },
     });

@@ -239,6 +239,7 @@ export class Orchestrator {
         withdrawn: (_, folder) => this.withdrawn(device, folder),
         violated: (_, text) =>
           this.problems.note(device, `was disconnected: ${text}`, { address: connection.remoteAddress }),
+        reported: (_, text) => this.problems.note(device, `reported an error: ${text}`),
         failed: (_, error) => this.problems.write('error', device, { err: error }, 'a session failed here'),
       },
     });

@@ -120,7 +120,11 @@ export class PeerLink {
     this.stopped = true;
     this.connector.stop();
     this.health?.stop();
-    await Promise.all([...this.sessions.keys()].map((session) => session.close(code, reason)));
+    await Promise.all(
+      [...this.sessions.keys()].map((session) =>
+        code === CloseCode.shuttingDown ? session.leave() : session.close(code, reason),
+      ),
+    );
   }
 
   private decide(candidate: PeerSession): void {

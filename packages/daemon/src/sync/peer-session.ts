@@ -2,23 +2,29 @@ import type { BidiStream, Connection, IncomingStream } from '@landropic/quic';
 import { FrameError, readFrames, TransportError } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
+import { Grease, type RandomNumber } from '../core/session/grease.js';
 import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
+import type { OverloadOptions } from '../core/session/overload-policy.js';
+import type { Presence } from '../core/session/peer-presence.js';
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
 import { frameLimit, Limits } from '../core/wire/limits.js';
 import type { ChunkSupplier } from './content-fetch.js';
+import { ControlStream } from './control-stream.js';
 import type { LinkedFolder } from './folder-link.js';
-import { FrameWriter } from './frame-writer.js';
 import { identifyStream } from './incoming-streams.js';
 import { PingClock } from './ping-clock.js';
 import { plainText } from './plain-text.js';
+import { SessionDatagrams } from './session-datagrams.js';
 import { SessionFolders } from './session-folders.js';
 
 /** The chunk side of a connection, made by the transfer adapter. */
 export interface ChunkExchange {
   readonly client: ChunkSupplier & { close(): void };
   serve(stream: BidiStream, firstBytes: Uint8Array): Promise<void>;
+  /** Requests of the peer that are not answered whole. */
+  readonly serving?: () => number;
 }
 
 export interface SessionIdentity {
@@ -36,6 +42,9 @@ export interface PeerSessionDependencies {
   /** Folders shared with this device that are ready, by ID. Asked again whenever it matters. */
   readonly sharedFolders: () => ReadonlyMap<FolderId, LinkedFolder>;
   readonly exchange: (onFailure: (error: unknown) => void) => ChunkExchange;
+  /** Chance: now and then something is sent that the peer has to pass over. Without it nothing of the kind is. */
+  readonly random?: RandomNumber;
+  readonly overload?: OverloadOptions;
   readonly events: SessionEvents;
 }
 
@@ -50,13 +59,18 @@ export interface SessionEvents {
   withdrawn(session: PeerSession, folder: FolderId): void;
   /** The peer broke the protocol, or spoke none that we know, and was closed for it. */
   violated(session: PeerSession, text: string): void;
+  /** The peer reported an error. */
+  reported(session: PeerSession, text: string): void;
   /** Something failed here; the connection was closed, and will be made again. */
   failed(session: PeerSession, error: unknown): void;
 }
 
-const CONTROL_URGENCY = 0;
-/** Control frames are few and small: who lets so many of them wait does not read them. */
-const MAX_CONTROL_BUFFERED_BYTES = 4 * Limits.controlFrameBytes;
+/** After a Goodbye what is under way has this long. */
+const GOODBYE_MS = 5_000;
+const GOODBYE_SLACK_MS = 1_000;
+const IDLE_CHECK_MS = 20;
+/** How long a close waits for the control frames before it. */
+const FLUSH_MS = 500;
 
 /** One connection to one paired device, from its handshake to its end: reads every stream, routes every frame. */
 export class PeerSession {
@@ -66,13 +80,15 @@ export class PeerSession {
   private readonly pings: PingClock;
   private peerInfo: HandshakePeer | undefined;
   private theirFolders: readonly FolderState[] = [];
-  private control: Promise<FrameWriter> | undefined;
+  private readonly control: ControlStream;
+  private readonly datagrams: SessionDatagrams;
   private readonly chosen: Promise<void>;
   private resolveChosen: () => void = () => {};
   private exchange: ChunkExchange | undefined;
   private controlSeen = false;
   private active = false;
   private ended = false;
+  private closing: Promise<void> | undefined;
   private cancelDeadline: (() => void) | undefined;
 
   constructor(private readonly deps: PeerSessionDependencies) {
@@ -80,26 +96,26 @@ export class PeerSession {
     this.chosen = new Promise((resolve) => {
       this.resolveChosen = resolve;
     });
-    this.pings = new PingClock(deps.clock, (nonce) => this.sendControl({ type: 'ping', nonce }));
-    this.folders = new SessionFolders({
-      connection: deps.connection,
-      device: deps.device,
-      clock: deps.clock,
-      sharedFolders: deps.sharedFolders,
-      send: (frame) => this.sendControl(frame),
-      supplier: () => this.requireExchange().client,
-      onOffered: (states) => deps.events.offered(this, states),
-      onShared: (folder) => deps.events.shared(this, folder),
+    const { connection, clock, random } = deps;
+    const grease = random && new Grease(random);
+    this.control = new ControlStream({ connection, clock, grease, onFailure: (error) => this.fail(error) });
+    this.pings = new PingClock(clock, (nonce) => this.sendControl({ type: 'ping', nonce }));
+    this.folders = this.createFolders(grease);
+    this.datagrams = new SessionDatagrams({
+      datagrams: connection.datagrams,
+      clock,
+      isExchanged: (folder) => this.folders.isOpen(folder),
+      sequenceOf: (folder) => this.folders.sequenceOf(folder),
       onFailure: (error) => this.fail(error),
     });
     this.handshake = new Handshake(
       {
-        role: deps.connection.role,
-        hello: { ...deps.identity, features: [] },
+        role: connection.role,
+        hello: { ...deps.identity, features: grease?.features() ?? [] },
         ownFolders: () => this.folders.announceAll(),
         sessionId: deps.sessionId,
       },
-      deps.clock.monotonicMs(),
+      clock.monotonicMs(),
     );
   }
 
@@ -114,6 +130,11 @@ export class PeerSession {
 
   get rttMs(): number | undefined {
     return this.pings.lastRoundTripMs;
+  }
+
+  /** What the peer says of itself; `online` while it says nothing. */
+  get presence(): Presence {
+    return this.datagrams.peerPresence;
   }
 
   get isActive(): boolean {
@@ -132,7 +153,9 @@ export class PeerSession {
     if (this.active || this.ended) return;
     this.active = true;
     this.exchange = this.deps.exchange((error) => this.fail(error));
+    this.datagrams.start();
     this.folders.theirs(this.theirFolders);
+    this.control.sendGrease();
     this.resolveChosen();
   }
 
@@ -141,11 +164,60 @@ export class PeerSession {
     return this.pings.measure(timeoutMs, signal);
   }
 
+  /** Says goodbye, asks for nothing more, lets what is under way finish within 5 s, and closes. */
+  async leave(): Promise<void> {
+    if (this.ended || !this.active) return this.close(CloseCode.shuttingDown, 'shutting down');
+    this.sendControl({ type: 'goodbye', reason: 'shutting down' });
+    this.datagrams.leave();
+    this.folders.quiesce();
+    const isIdle = await this.becomesIdle(GOODBYE_MS);
+    if (isIdle) return this.close(CloseCode.goodbye, 'goodbye');
+    return this.close(CloseCode.shuttingDown, 'shutting down');
+  }
+
+  /** Nothing is sent or taken from now on; what was sent on control goes out before the close. */
   close(code: CloseCode, reason: string): Promise<void> {
-    if (code === CloseCode.shuttingDown || code === CloseCode.goodbye)
-      this.sendControl({ type: 'goodbye', reason });
     this.end();
-    return this.deps.connection.close(code, reason);
+    const { connection } = this.deps;
+    this.closing ??= this.control.flush(FLUSH_MS)?.then(() => connection.close(code, reason));
+    return this.closing ?? connection.close(code, reason);
+  }
+
+  private createFolders(grease: Grease | undefined): SessionFolders {
+    const { deps } = this;
+    return new SessionFolders(
+      {
+        connection: deps.connection,
+        device: deps.device,
+        clock: deps.clock,
+        sharedFolders: deps.sharedFolders,
+        send: (frame) => this.sendControl(frame),
+        supplier: () => this.requireExchange().client,
+        onOffered: (states) => deps.events.offered(this, states),
+        onShared: (folder) => deps.events.shared(this, folder),
+        onChanged: (folder) => this.datagrams.noteActivity(folder),
+        onAuthored: () => this.datagrams.noteChange(),
+        onClosed: (folder) => this.datagrams.forget(folder),
+        onOpened: (writer) => {
+          const frame = grease?.frame();
+          if (frame !== undefined)
+            writer.sendEncoded(frame.frameType, frame.payload).catch((error) => this.fail(error));
+        },
+        onFailure: (error) => this.fail(error),
+      },
+      deps.overload === undefined ? {} : { overload: deps.overload },
+    );
+  }
+
+  /** True once neither side has a request of chunks open; false when the time is over, or the session. */
+  private async becomesIdle(withinMs: number): Promise<boolean> {
+    const { clock } = this.deps;
+    const deadlineMs = clock.monotonicMs() + withinMs;
+    while (!this.ended && clock.monotonicMs() < deadlineMs) {
+      if (this.folders.requestsUnderWay + (this.exchange?.serving?.() ?? 0) === 0) return true;
+      await new Promise<void>((resolve) => clock.after(IDLE_CHECK_MS, resolve));
+    }
+    return false;
   }
 
   private requireExchange(): ChunkExchange {
@@ -157,6 +229,7 @@ export class PeerSession {
     if (this.ended) return;
     this.ended = true;
     this.cancelDeadline?.();
+    this.datagrams.stop();
     this.pings.stop();
     this.exchange?.client.close();
     this.resolveChosen();
@@ -212,22 +285,56 @@ export class PeerSession {
       case 'pong':
         this.pings.answered(frame.nonce);
         break;
+      case 'throttle':
+        this.folders.throttled(frame);
+        break;
+      case 'goodbye':
+        this.peerLeaves();
+        break;
       case 'folderOffer':
       case 'folderAccept':
-        if (this.active) this.folders.theirs([frame.state]);
-        else this.theirFolders = [...this.theirFolders, frame.state];
+        this.takeState(frame.state);
         break;
       case 'folderRemove':
       case 'folderDecline':
+        this.theirFolders = this.theirFolders.filter(({ folder }) => folder !== frame.folder);
         this.folders.withdrawn(frame.folder);
         this.deps.events.withdrawn(this, frame.folder);
         break;
+      case 'folderPause':
+        this.folders.paused(frame.folder, frame.paused);
+        break;
       case 'error':
-        this.deps.events.violated(this, `it reported: ${plainText(frame.text)}`);
+        this.deps.events.reported(this, plainText(frame.text));
+        break;
+      case 'shardAssignment':
+      case 'folderPromoted':
+      case 'folderDemoted':
+        // Advice: every frame of an index names its folder.
         break;
       default:
-        break;
+        throw new WireError('malformed', `a ${frame.type} frame after the handshake`);
     }
+  }
+
+  private takeState(state: FolderState): void {
+    if (this.active) {
+      this.folders.theirs([state]);
+      return;
+    }
+    this.theirFolders = [...this.theirFolders.filter(({ folder }) => folder !== state.folder), state];
+    if (this.theirFolders.length > Limits.foldersPerDevice)
+      throw new WireError('limit-exceeded', 'too many folders are offered');
+  }
+
+  /** It closes when it has what it waits for; we see to it that it does. */
+  private peerLeaves(): void {
+    this.folders.quiesce();
+    this.cancelDeadline?.();
+    this.cancelDeadline = this.deps.clock.after(
+      GOODBYE_MS + GOODBYE_SLACK_MS,
+      () => void this.close(CloseCode.goodbye, 'goodbye'),
+    );
   }
 
   private perform(actions: readonly HandshakeAction[]): void {
@@ -251,20 +358,7 @@ export class PeerSession {
   }
 
   private sendControl(frame: Frame): void {
-    if (this.ended) return;
-    const { connection, clock } = this.deps;
-    this.control ??= FrameWriter.open(
-      { connection, clock },
-      { kind: StreamKind.control, urgency: CONTROL_URGENCY },
-    );
-    // Frames are queued in the order of these calls: `then` callbacks of one promise run in order.
-    this.control
-      .then((writer) => {
-        if (writer.bufferedBytes > MAX_CONTROL_BUFFERED_BYTES)
-          throw new WireError('limit-exceeded', 'the control stream is not read');
-        return writer.send(frame);
-      })
-      .catch((error: unknown) => this.fail(error));
+    if (!this.ended) this.control.send(frame);
   }
 
   /** Whatever came out of reading or writing one of the streams ends all of them. */
@@ -284,6 +378,8 @@ export class PeerSession {
   private refuse(code: CloseCode, reason: string): void {
     if (this.ended) return;
     if (code !== CloseCode.handshakeTimeout) this.deps.events.violated(this, reason);
+    // Who has not been greeted yet is told by the close alone.
+    if (this.control.isOpen) this.sendControl({ type: 'error', code, text: reason });
     void this.close(code, reason);
   }
 }

@@ -2,23 +2,33 @@ import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import { IndexReceiver } from '../core/session/index-receiver.js';
 import type { FolderState, Frame, FrameOf } from '../core/wire/frames.js';
+import { WireError } from '../core/wire/wire-error.js';
 import type { ChunkSupplier } from './content-fetch.js';
 import type { FolderLink, LinkedFolder } from './folder-link.js';
 import type { FrameWriter } from './frame-writer.js';
-import { IndexPush } from './index-push.js';
+import { IndexPush, type IndexPushDependencies } from './index-push.js';
 
 export interface SessionFolderDependencies {
   readonly device: DeviceKey;
   readonly folder: LinkedFolder;
   readonly supplier: ChunkSupplier;
-  readonly indexWriter: () => Promise<FrameWriter>;
+  /** False once either side takes its leave: nothing more is asked of the peer. */
+  readonly mayAsk: () => boolean;
+  readonly push: Pick<IndexPushDependencies, 'stream' | 'gate' | 'onUpdated'>;
   readonly receiptWriter: () => Promise<FrameWriter>;
   readonly clock: Clock;
+  /** Our index of the folder has more than before. */
+  readonly onChanged: () => void;
   readonly onFailure: (error: unknown) => void;
 }
 
 /** Receipts are gathered for this long: one says as much as many. */
 const RECEIPT_DELAY_MS = 5;
+/** A folder that moved waits for its old stream for as long as that goes on, and then this long. */
+const HOLD_MS = 60_000;
+/** A sender moves a folder at most once in 60 s; what it took long to deliver may come all at once. */
+const MAX_STARTS = 10;
+const STARTS_MS = 60_000;
 
 /** One folder that both sides of a session share: entries out and in, receipts out and in. */
 export class SessionFolder {
@@ -28,6 +38,16 @@ export class SessionFolder {
   private cancelReceipts: (() => void) | undefined;
   private receiptWanted = false;
   private isSendingReceipt = false;
+  /** Up to where the peer's entries have come, and what was told of it. */
+  private delivered: number;
+  private saidDelivered: number;
+  private toldDelivered = 0;
+  private changedAt: number;
+  private asked = 0;
+  private lastProgressMs: number;
+  private startsMs: readonly number[] = [];
+  /** Streams whose start is held. */
+  private readonly held = new Set<() => void>();
   private stopped = false;
 
   constructor(
@@ -35,13 +55,17 @@ export class SessionFolder {
     private readonly states: { readonly ours: FolderState; readonly theirs: FolderState },
   ) {
     const { ours, theirs } = states;
+    this.delivered = resumePoint(theirs, ours);
+    this.saidDelivered = this.delivered;
+    this.changedAt = deps.folder.sequence();
+    this.lastProgressMs = deps.clock.monotonicMs();
     this.push = new IndexPush(
       {
         folder: ours.folder,
         indexId: ours.indexId,
         device: deps.device,
         source: deps.folder,
-        writer: deps.indexWriter,
+        ...deps.push,
         onFailure: deps.onFailure,
       },
       resumePoint(ours, theirs),
@@ -53,8 +77,11 @@ export class SessionFolder {
     });
     this.link = {
       device: deps.device,
-      request: (folder, chunks, reply) => deps.supplier.request(folder, chunks, reply),
-      wakePush: () => this.push.wake(),
+      request: (folder, chunks, reply) => this.request(folder, chunks, reply),
+      wakePush: () => {
+        this.push.wake();
+        if (deps.folder.sequence() > this.changedAt) this.changed();
+      },
       wakeReceipts: () => this.scheduleReceipt(),
     };
   }
@@ -73,20 +100,112 @@ export class SessionFolder {
     if (this.stopped) return;
     this.stopped = true;
     this.push.stop();
+    for (const resume of [...this.held]) resume();
     this.cancelReceipts?.();
     this.deps.folder.disconnect(this.link);
   }
 
-  /** Throws WireError when the frames are not in the order that the protocol asks for. */
-  takeIndex(frame: Frame): void {
+  get sequence(): number {
+    return this.deps.folder.sequence();
+  }
+
+  /** Requests of chunks that are not answered whole. */
+  get requestsUnderWay(): number {
+    return this.asked;
+  }
+
+  /** Entries received and not durable here. */
+  get pending(): number {
+    return this.deps.folder.pending(this.deps.device);
+  }
+
+  /** Up to which of our sequences the peer has stored the entries, as it said. */
+  get deliveredThere(): number {
+    return this.toldDelivered;
+  }
+
+  wakePush(): void {
+    this.push.wake();
+  }
+
+  /**
+   * Resolves when more of that stream may be taken: at once, unless the folder moves to it and its old stream is not read
+   * that far. Rejects with WireError when the frames are not in the order that the protocol asks for.
+   */
+  async takeIndex(frame: Frame, stream: number): Promise<void> {
     if (this.stopped) return;
-    const { entries, endedAt } = this.receiver.handle(frame);
+    if (frame.type === 'indexStart') this.countStart();
+    const { entries, endedAt, isHeld } = this.receiver.handle(frame, stream);
+    this.lastProgressMs = this.deps.clock.monotonicMs();
     if (entries.length > 0) this.deps.folder.receive(this.deps.device, this.states.theirs.indexId, entries);
-    if (endedAt !== undefined) this.deps.folder.ended(this.deps.device, endedAt);
+    if (endedAt !== undefined) {
+      this.delivered = endedAt;
+      this.deps.folder.ended(this.deps.device, endedAt);
+      for (const resume of [...this.held]) resume();
+    }
+    if (isHeld) await this.untilCurrent(stream);
+  }
+
+  private async untilCurrent(stream: number): Promise<void> {
+    while (!this.stopped && this.receiver.currentStream !== stream) {
+      const patienceMs = this.lastProgressMs + HOLD_MS - this.deps.clock.monotonicMs();
+      if (patienceMs <= 0)
+        throw new WireError('malformed', 'an index frame is out of order: it leaves a gap');
+      await new Promise<void>((resolve) => {
+        const resume = () => {
+          cancel();
+          this.held.delete(resume);
+          resolve();
+        };
+        const cancel = this.deps.clock.after(patienceMs, resume);
+        this.held.add(resume);
+      });
+    }
+  }
+
+  /** Starting over costs the sender nothing: it may not do so without end. */
+  private countStart(): void {
+    const nowMs = this.deps.clock.monotonicMs();
+    this.startsMs = [...this.startsMs.filter((atMs) => nowMs - atMs < STARTS_MS), nowMs];
+    if (this.startsMs.length > MAX_STARTS)
+      throw new WireError('limit-exceeded', 'a folder moves between streams without end');
+  }
+
+  deliveredThereUpTo(receipt: FrameOf<'delivered'>): void {
+    if (receipt.indexId === this.states.ours.indexId)
+      this.toldDelivered = Math.max(this.toldDelivered, receipt.sequence);
   }
 
   durableThere(receipt: FrameOf<'durable'>): void {
     this.deps.folder.durableThere(this.deps.device, receipt);
+  }
+
+  private changed(): void {
+    this.changedAt = this.deps.folder.sequence();
+    this.deps.onChanged();
+  }
+
+  /** What is not to be asked any more counts as missing: it is asked of others, and of this peer when it comes back. */
+  private request(...[folder, chunks, reply]: Parameters<ChunkSupplier['request']>): void {
+    if (!this.deps.mayAsk()) {
+      for (const index of chunks.keys()) reply.missing(index);
+      return;
+    }
+    let left = chunks.length;
+    const answered = () => {
+      if (--left === 0) this.asked--;
+    };
+    this.asked++;
+    this.deps.supplier.request(folder, chunks, {
+      chunk: (index, bytes, release) => {
+        answered();
+        reply.chunk(index, bytes, release);
+      },
+      missing: (index) => {
+        answered();
+        reply.missing(index);
+      },
+    });
   }
 
   private scheduleReceipt(): void {
@@ -106,9 +225,18 @@ export class SessionFolder {
       const writer = await this.deps.receiptWriter();
       while (this.receiptWanted && !this.stopped) {
         this.receiptWanted = false;
+        const { folder } = this.states.ours;
         const due = this.deps.folder.takeDueReceipt(this.deps.device);
-        if (due !== undefined)
-          await writer.send({ type: 'durable', folder: this.states.ours.folder, ...due });
+        // What is durable was delivered, too.
+        if (due !== undefined) {
+          this.saidDelivered = Math.max(this.saidDelivered, due.sequence);
+          await writer.send({ type: 'durable', folder, ...due });
+        }
+        if (this.delivered > this.saidDelivered) {
+          const { indexId } = this.states.theirs;
+          this.saidDelivered = this.delivered;
+          await writer.send({ type: 'delivered', folder, indexId, sequence: this.delivered });
+        }
       }
     } catch (error) {
       this.deps.onFailure(error);

@@ -2,13 +2,20 @@ import type { Connection, ReceiveStream } from '@landropic/quic';
 import { readFrames } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
+import type { OverloadOptions } from '../core/session/overload-policy.js';
+import { SHARDS } from '../core/session/shard-assignment.js';
+import type { Throttle } from '../core/session/throttle-pace.js';
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { StreamKind } from '../core/wire/frame-types.js';
-import type { FolderState, Frame } from '../core/wire/frames.js';
+import type { FolderState, Frame, FrameOf } from '../core/wire/frames.js';
 import { frameLimit, Limits } from '../core/wire/limits.js';
 import type { ChunkSupplier } from './content-fetch.js';
 import type { LinkedFolder } from './folder-link.js';
 import { FrameWriter } from './frame-writer.js';
+import { readWithin } from './incoming-streams.js';
+import { IndexStreams } from './index-streams.js';
+import { OverloadWatch } from './overload-watch.js';
+import { PushGate } from './push-gate.js';
 import { SessionFolder } from './session-folder.js';
 
 export interface SessionFoldersDependencies {
@@ -22,12 +29,28 @@ export interface SessionFoldersDependencies {
   readonly onOffered: (states: readonly FolderState[]) => void;
   /** Both sides share it from now on. */
   readonly onShared: (id: FolderId) => void;
+  /** Our index of this folder has more than before. */
+  readonly onChanged: (id: FolderId) => void;
+  /** Something that was made on this device went out. */
+  readonly onAuthored: () => void;
+  /** The folder is not exchanged any more. */
+  readonly onClosed: (id: FolderId) => void;
+  /** Called for every stream that was opened, before anything else goes out on it. */
+  readonly onOpened: (writer: FrameWriter) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
-const SHARDS = 8;
+export interface SessionFoldersOptions {
+  /** When the peer is asked to slow down. */
+  readonly overload?: OverloadOptions;
+}
+
+/** Which opening of a folder a stream carried last; `passed` for one that was passed over. */
+type Carried = Map<FolderId, SessionFolder | 'passed'>;
+
 const RECEIPTS_URGENCY = 1;
-const INDEX_URGENCY = 2;
+/** How long a shard's number may be behind its stream's kind. */
+const SHARD_NUMBER_MS = 1_000;
 /** How long entries may be ahead of the acceptance of their folder. */
 const OPEN_MS = 10_000;
 
@@ -39,14 +62,35 @@ export class SessionFolders {
   private readonly sent = new Map<FolderId, FolderState>();
   private readonly received = new Map<FolderId, FolderState>();
   private readonly open = new Map<FolderId, SessionFolder>();
-  private readonly shards = new Map<number, Promise<FrameWriter>>();
+  private readonly streams: IndexStreams;
+  private readonly gate: PushGate;
+  private readonly overload: OverloadWatch;
   private readonly closed = new Set<FolderId>();
   private readonly waiting = new Map<FolderId, readonly (() => void)[]>();
   private receipts: Promise<FrameWriter> | undefined;
-  private shardsAssigned = 0;
+  /** Nothing more is asked for. */
+  private isQuiet = false;
   private stopped = false;
 
-  constructor(private readonly deps: SessionFoldersDependencies) {}
+  constructor(
+    private readonly deps: SessionFoldersDependencies,
+    options: SessionFoldersOptions = {},
+  ) {
+    const { connection, clock, send, onOpened, onFailure } = deps;
+    this.gate = new PushGate(clock);
+    this.streams = new IndexStreams({
+      connection,
+      clock,
+      send,
+      onOpened,
+      onFailure,
+      onDue: (id) => this.open.get(id)?.wakePush(),
+    });
+    this.overload = new OverloadWatch(
+      { clock, pending: () => this.pending(), send: (throttle) => send({ type: 'throttle', ...throttle }) },
+      options.overload,
+    );
+  }
 
   /** The states of all folders that are ready, for the handshake; they count as sent. */
   announceAll(): readonly FolderState[] {
@@ -100,12 +144,60 @@ export class SessionFolders {
     this.close(id);
   }
 
+  /** What the peer offers is not wanted. */
+  decline(id: FolderId): void {
+    if (!this.received.has(id) || this.sent.has(id)) return;
+    this.received.delete(id);
+    this.deps.send({ type: 'folderDecline', folder: id });
+  }
+
   isOpen(id: FolderId): boolean {
     return this.open.has(id);
   }
 
+  /** The peer asks for a slower push of its index, or for one as fast as before. */
+  throttled(asked: Throttle): void {
+    this.gate.throttle(asked);
+  }
+
+  /** The peer takes nothing of this folder for now, or does again. */
+  paused(id: FolderId, paused: boolean): void {
+    if (this.sent.has(id)) this.gate.setPaused(id, paused);
+  }
+
+  /** Tells the peer to send nothing of this folder for now, or to go on. */
+  pause(id: FolderId, paused: boolean): void {
+    if (this.open.has(id)) this.deps.send({ type: 'folderPause', folder: id, paused });
+  }
+
+  /** Up to which of our sequences the peer has stored the entries of this folder. */
+  deliveredThere(id: FolderId): number {
+    return this.open.get(id)?.deliveredThere ?? 0;
+  }
+
+  /** Where our index of this folder stands; undefined while it is not exchanged. */
+  sequenceOf(id: FolderId): number | undefined {
+    return this.open.get(id)?.sequence;
+  }
+
+  /** Requests of chunks that the peer has not answered whole. */
+  get requestsUnderWay(): number {
+    let sum = 0;
+    for (const folder of this.open.values()) sum += folder.requestsUnderWay;
+    return sum;
+  }
+
+  /** Nothing new goes out or is asked for any more; what is under way goes on. */
+  quiesce(): void {
+    this.gate.close();
+    this.isQuiet = true;
+  }
+
   stop(): void {
     this.stopped = true;
+    this.gate.close();
+    this.streams.stop();
+    this.overload.stop();
     for (const id of [...this.open.keys(), ...this.waiting.keys()]) this.close(id);
   }
 
@@ -116,34 +208,58 @@ export class SessionFolders {
     stream: ReceiveStream,
     rest: Uint8Array,
   ): Promise<void> {
-    const first = streamKind === StreamKind.indexShard ? await skipShardNumber(stream, rest) : rest;
+    const first =
+      streamKind === StreamKind.indexShard ? await skipShardNumber(stream, rest, this.deps.clock) : rest;
+    const carried: Carried = new Map();
     for await (const raw of readFrames(stream, (type) => frameLimit(streamKind, type), first)) {
       if (this.stopped) return;
       const frame = decodePayload(raw.type, raw.payload);
       if (frame === undefined) continue;
       if (kind === 'receipts') this.takeReceipt(frame);
-      else await this.takeIndex(frame);
+      else await this.takeIndex(frame, stream.id, carried);
     }
   }
 
   private takeReceipt(frame: Frame): void {
     if (frame.type === 'durable') this.open.get(frame.folder)?.durableThere(frame);
+    else if (frame.type === 'delivered') this.open.get(frame.folder)?.deliveredThereUpTo(frame);
   }
 
-  private async takeIndex(frame: Frame): Promise<void> {
+  private async takeIndex(frame: Frame, stream: number, carried: Carried): Promise<void> {
     if (!('folder' in frame)) return;
     const { folder: id } = frame;
-    // What was on its way when a folder was closed is passed over, up to where it starts anew.
-    if (this.closed.has(id) && (frame.type !== 'indexStart' || !this.sent.has(id))) return;
-    if (!this.open.has(id)) {
-      if (!this.sent.has(id)) throw new WireError('malformed', 'entries of a folder that is not shared');
-      // The acceptance is on its way on another stream.
-      await this.opened(id);
+    if (frame.type === 'indexStart') {
+      await this.startOn(frame, stream, carried);
+      return;
     }
-    const folder = this.open.get(id);
-    if (folder === undefined) return;
+    const opening = carried.get(id);
+    if (opening === undefined) throw new WireError('malformed', 'entries come before their start');
+    // What was on its way when a folder was closed is passed over, up to where it starts anew.
+    if (opening === 'passed' || opening !== this.open.get(id)) return;
+    if (frame.type === 'indexEntries') this.overload.received(frame.entries.length);
+    await opening.takeIndex(frame, stream);
+  }
+
+  private async startOn(frame: FrameOf<'indexStart'>, stream: number, carried: Carried): Promise<void> {
+    const { folder: id } = frame;
+    if (!this.sent.has(id)) {
+      if (!this.closed.has(id)) throw new WireError('malformed', 'entries of a folder that is not shared');
+      carried.set(id, 'passed');
+      return;
+    }
+    // The acceptance may be on its way on another stream.
+    if (!this.open.has(id)) await this.opened(id);
+    const opening = this.open.get(id);
+    carried.set(id, opening ?? 'passed');
+    if (opening === undefined) return;
     this.closed.delete(id);
-    folder.takeIndex(frame);
+    await opening.takeIndex(frame, stream);
+  }
+
+  private pending(): number {
+    let sum = 0;
+    for (const folder of this.open.values()) sum += folder.pending;
+    return sum;
   }
 
   private opened(id: FolderId): Promise<void> {
@@ -171,16 +287,24 @@ export class SessionFolders {
     const theirs = this.received.get(id);
     const folder = this.deps.sharedFolders().get(id);
     if (ours === undefined || theirs === undefined || folder === undefined) return;
-    const shard = this.shardsAssigned++ % SHARDS;
-    this.deps.send({ type: 'shardAssignment', shards: [{ folder: id, shard }] });
+    this.streams.open(id);
     const opened = new SessionFolder(
       {
         device: this.deps.device,
         folder,
         supplier: this.deps.supplier(),
-        indexWriter: () => this.shardWriter(shard),
+        mayAsk: () => !this.isQuiet,
+        push: {
+          stream: () => this.streams.streamOf(id),
+          gate: this.gate,
+          onUpdated: (entries, own) => {
+            this.streams.updated(id, entries);
+            if (own > 0) this.deps.onAuthored();
+          },
+        },
         receiptWriter: () => this.receiptWriter(),
         clock: this.deps.clock,
+        onChanged: () => this.deps.onChanged(id),
         onFailure: this.deps.onFailure,
       },
       { ours, theirs },
@@ -197,32 +321,26 @@ export class SessionFolders {
     const folder = this.open.get(id);
     this.open.delete(id);
     folder?.stop();
-  }
-
-  private shardWriter(shard: number): Promise<FrameWriter> {
-    const known = this.shards.get(shard);
-    if (known !== undefined) return known;
-    const opened = FrameWriter.open(this.deps, {
-      kind: StreamKind.indexShard,
-      urgency: INDEX_URGENCY,
-      head: [shard],
-    });
-    this.shards.set(shard, opened);
-    return opened;
+    this.gate.setPaused(id, false);
+    if (this.stopped) return;
+    this.streams.close(id);
+    this.deps.onClosed(id);
   }
 
   private receiptWriter(): Promise<FrameWriter> {
     this.receipts ??= FrameWriter.open(this.deps, {
       kind: StreamKind.receipts,
       urgency: RECEIPTS_URGENCY,
+    }).then((writer) => {
+      this.deps.onOpened(writer);
+      return writer;
     });
     return this.receipts;
   }
 }
 
-async function skipShardNumber(stream: ReceiveStream, rest: Uint8Array): Promise<Uint8Array> {
-  let bytes: Uint8Array | null = rest;
-  while (bytes !== null && bytes.length === 0) bytes = await stream.read();
+async function skipShardNumber(stream: ReceiveStream, rest: Uint8Array, clock: Clock): Promise<Uint8Array> {
+  const bytes = rest.length > 0 ? rest : await readWithin(stream, clock, SHARD_NUMBER_MS, 'its shard');
   if (bytes === null) return new Uint8Array(0);
   if ((bytes[0] ?? SHARDS) >= SHARDS) throw new WireError('malformed', 'a shard number beyond 7');
   return bytes.subarray(1);

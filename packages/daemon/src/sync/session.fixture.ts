@@ -66,6 +66,7 @@ export class SessionWorld {
         shared: (_, folder) => events.push(`shared ${folder}`),
         withdrawn: (_, folder) => events.push(`withdrawn ${folder}`),
         violated: (_, text) => events.push(`violated: ${text}`),
+        reported: (_, text) => events.push(`reported: ${text}`),
         failed: (_, error) => events.push(`failed: ${String(error)}`),
       },
     });

@@ -14,6 +14,8 @@ export class FakeFolder implements LinkedFolder {
   /** What the peer says it holds. */
   readonly toldDurable: DurableReceipt[] = [];
   readonly forgotten: DeviceKey[] = [];
+  /** What the disk is behind. */
+  pendingEntries = 0;
   readonly receipts = { forget: (device: DeviceKey) => this.forgotten.push(device) };
   private readonly entries: OutgoingEntry[] = [];
   private endedAt = 0;
@@ -65,6 +67,10 @@ export class FakeFolder implements LinkedFolder {
   ended(device: DeviceKey, upToSequence: number): void {
     this.endedAt = upToSequence;
     this.links.get(device)?.wakeReceipts();
+  }
+
+  pending(): number {
+    return this.pendingEntries;
   }
 
   durableThere(_device: DeviceKey, receipt: DurableReceipt): void {

@@ -14,6 +14,9 @@ const otherFolder = 'other' as FolderId;
 const indexId = '1111111111111111' as IndexId;
 const otherIndexId = '2222222222222222' as IndexId;
 
+/** Streams, by number. */
+const [MAIN, OTHER] = [3, 7];
+
 const start = (afterSequence: number): Frame => ({ type: 'indexStart', folder, indexId, afterSequence });
 const end = (upToSequence: number): Frame => ({ type: 'indexEnd', folder, upToSequence });
 const entriesFrame = (...entries: SequencedEntry[]): Frame => ({ type: 'indexEntries', folder, entries });
@@ -51,7 +54,7 @@ function withoutChunks({ sequence, entry }: SequencedEntry): SequencedEntry {
 
 function started(afterSequence = 0): IndexReceiver {
   const receiver = new IndexReceiver({ folder, indexId, afterSequence });
-  receiver.handle(start(afterSequence));
+  receiver.handle(start(afterSequence), MAIN);
   return receiver;
 }
 
@@ -77,9 +80,9 @@ describe('IndexReceiver', () => {
           batch = [];
           for (const { frameType, payload } of batchEntries(folder, encoded)) {
             const frame = decodePayload(frameType, payload);
-            if (frame !== undefined) got.push(...receiver.handle(frame).entries);
+            if (frame !== undefined) got.push(...receiver.handle(frame, MAIN).entries);
           }
-          expect(receiver.handle(end(sequence)).endedAt).toBe(sequence);
+          expect(receiver.handle(end(sequence), MAIN).endedAt).toBe(sequence);
         };
         for (const { gap, chunkCount, endsAfter } of items) {
           sequence += gap;
@@ -116,7 +119,7 @@ describe('IndexReceiver', () => {
         let last = 0;
         for (const each of [start(0), ...frames]) {
           try {
-            const { entries, endedAt } = receiver.handle(each);
+            const { entries, endedAt } = receiver.handle(each, MAIN);
             for (const got of entries) {
               expect(got.sequence).toBeGreaterThan(last);
               last = got.sequence;
@@ -140,10 +143,88 @@ describe('IndexReceiver', () => {
 
   it('goes on after a move to another stream, from the end that was told on the old one', () => {
     const receiver = started(4);
-    receiver.handle(entriesFrame(smallEntry(5)));
-    receiver.handle(end(9));
-    receiver.handle(start(9));
-    expect(receiver.handle(entriesFrame(smallEntry(10))).entries).toHaveLength(1);
+    receiver.handle(entriesFrame(smallEntry(5)), MAIN);
+    receiver.handle(end(9), MAIN);
+    receiver.handle(start(9), OTHER);
+    expect(receiver.handle(entriesFrame(smallEntry(10)), OTHER).entries).toHaveLength(1);
+    expect(() => receiver.handle(entriesFrame(smallEntry(11)), MAIN)).toThrow(WireError);
+  });
+
+  it('holds the start of a move that overtakes the end on the old stream, and nothing else', () => {
+    const receiver = started(4);
+    expect(receiver.handle(start(9), OTHER)).toEqual({ entries: [], endedAt: undefined, isHeld: true });
+    expect(receiver.handle(entriesFrame(smallEntry(5), smallEntry(9)), MAIN).entries).toHaveLength(2);
+    expect(receiver.currentStream).toBe(MAIN);
+    receiver.handle(end(9), MAIN);
+    expect(receiver.currentStream).toBe(OTHER);
+    expect(receiver.handle(entriesFrame(smallEntry(10)), OTHER).entries).toHaveLength(1);
+  });
+
+  it('holds a move that overtakes even the first start', () => {
+    const receiver = new IndexReceiver({ folder, indexId, afterSequence: 0 });
+    expect(receiver.handle(start(2), OTHER).isHeld).toBe(true);
+    receiver.handle(start(0), MAIN);
+    receiver.handle(end(2), MAIN);
+    expect(receiver.currentStream).toBe(OTHER);
+  });
+
+  it.each([
+    ['another to the same place', [[start(9), 8]]],
+    ['entries on the new stream', [[entriesFrame(smallEntry(10)), OTHER]]],
+    ['entries behind it on the old one', [[entriesFrame(smallEntry(10)), MAIN]]],
+    ['an end behind it on the old one', [[end(10), MAIN]]],
+    [
+      'more on the old one after all',
+      [
+        [end(9), MAIN],
+        [end(9), MAIN],
+      ],
+    ],
+  ] as const)('while a move is held, refuses %s', (_, frames) => {
+    const receiver = started(4);
+    receiver.handle(start(9), OTHER);
+    for (const [frame, stream] of frames.slice(0, -1)) receiver.handle(frame, stream);
+    const [frame, stream] = frames.at(-1) ?? [end(0), MAIN];
+    expect(() => receiver.handle(frame, stream)).toThrow(WireError);
+  });
+
+  it('hands on every entry in order, however often the folder moves and however streams overtake each other', () => {
+    const leg = fc.record({ entries: fc.integer({ min: 1, max: 3 }), stream: fc.nat(3) });
+    fc.assert(
+      fc.property(
+        fc.array(leg, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(3), { maxLength: 200 }),
+        (legs, order) => {
+          // What a sender writes on each of its streams.
+          const streams: Frame[][] = [[], [], [], []];
+          let sequence = 0;
+          let current: number | undefined;
+          for (const { entries, stream } of legs) {
+            if (stream !== current) streams[stream]?.push(start(sequence));
+            current = stream;
+            const batch = Array.from({ length: entries }, () => smallEntry(++sequence));
+            streams[stream]?.push(entriesFrame(...batch));
+            streams[stream]?.push(end(sequence));
+          }
+          // A receiver reads them in any order, and none of them further while its start is held.
+          const receiver = new IndexReceiver({ folder, indexId, afterSequence: 0 });
+          const got: number[] = [];
+          const held = new Set<number>();
+          const readOne = (number: number) => {
+            if (receiver.currentStream === number) held.delete(number);
+            const frame = held.has(number) ? undefined : streams[number]?.shift();
+            if (frame === undefined) return;
+            const { entries, isHeld } = receiver.handle(frame, number);
+            for (const entry of entries) got.push(entry.sequence);
+            if (isHeld) held.add(number);
+          };
+          for (const number of order) readOne(number);
+          for (let i = 0; i < 500; i++) readOne(i % 4);
+          expect(got).toEqual(Array.from({ length: sequence }, (__, i) => i + 1));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   const chunks = chunksOf(4);
@@ -153,7 +234,7 @@ describe('IndexReceiver', () => {
     'an end before the start': [end(1)],
     'a chunk list before the start': [part('large', 0, chunks)],
     'the start of another index': [{ type: 'indexStart', folder, indexId: otherIndexId, afterSequence: 0 }],
-    'another sequence than agreed': [start(1)],
+    'another sequence than agreed': [start(0), end(1), start(0)],
     'another folder': [start(0), { type: 'indexEntries', folder: otherFolder, entries: [] }],
     'a frame of another kind': [start(0), { type: 'ping', nonce: 1 }],
     'the same sequence twice': [start(0), entriesFrame(smallEntry(1), smallEntry(1))],
@@ -161,7 +242,7 @@ describe('IndexReceiver', () => {
     'a sequence up to which all had come': [start(0), end(5), entriesFrame(smallEntry(5))],
     'an end before the last entry': [start(0), entriesFrame(smallEntry(5)), end(4)],
     'a second start in the middle': [start(0), entriesFrame(smallEntry(1)), start(1)],
-    'a second start with a gap': [start(0), entriesFrame(smallEntry(1)), end(1), start(2)],
+    'entries behind a start that is held': [start(0), end(1), start(2), entriesFrame(smallEntry(3))],
     'a list that does not start at its start': [start(0), part('large', 1, chunks.slice(1))],
     'a list with a gap': [start(0), part('large', 0, chunks.slice(0, 1)), part('large', 2, chunks.slice(2))],
     'an empty part': [start(0), part('large', 0, [])],
@@ -189,9 +270,9 @@ describe('IndexReceiver', () => {
 
   it.each(Object.entries(violations))('refuses %s', (_, frames) => {
     const receiver = new IndexReceiver({ folder, indexId, afterSequence: 0 });
-    for (const frame of frames.slice(0, -1)) receiver.handle(frame);
+    for (const frame of frames.slice(0, -1)) receiver.handle(frame, MAIN);
     const last = frames.at(-1);
-    expect(() => last && receiver.handle(last)).toThrow(WireError);
+    expect(() => last && receiver.handle(last, MAIN)).toThrow(WireError);
   });
 
   it('refuses a chunk list beyond the limit of a file before keeping more of it', () => {
@@ -199,9 +280,9 @@ describe('IndexReceiver', () => {
     const many = new Array<ChunkRef>(Limits.chunksPerListPart).fill({ hash: hashOf('x'), lengthBytes: 1 });
     let offset = 0;
     for (; offset + many.length <= Limits.chunksPerFile; offset += many.length) {
-      receiver.handle(part('large', offset, many));
+      receiver.handle(part('large', offset, many), MAIN);
     }
-    const beyond = () => receiver.handle(part('large', offset, many));
+    const beyond = () => receiver.handle(part('large', offset, many), MAIN);
     expect(beyond).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
   });
 });

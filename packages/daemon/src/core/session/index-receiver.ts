@@ -11,9 +11,15 @@ export interface ReceivedIndex {
   readonly entries: readonly SequencedEntry[];
   /** Set by IndexEnd: all entries up to here have come. */
   readonly endedAt: number | undefined;
+  /** The folder moves to this stream, and its old stream is not read that far: nothing more of this one, until then. */
+  readonly isHeld: boolean;
 }
 
-const NOTHING: ReceivedIndex = { entries: [], endedAt: undefined };
+const NOTHING: ReceivedIndex = { entries: [], endedAt: undefined, isHeld: false };
+const HELD: ReceivedIndex = { ...NOTHING, isHeld: true };
+
+/** One of the peer's streams, by any number that is its own. */
+export type StreamNumber = number;
 
 /**
  * Takes the index frames of one folder from one peer and hands on whole entries. Throws `WireError` for frames out of order.
@@ -22,9 +28,13 @@ const NOTHING: ReceivedIndex = { entries: [], endedAt: undefined };
  * 2. Sequence numbers ascend strictly; IndexEnd is not below the last of them.
  * 3. After IndexEnd(N) either entries after N follow, or IndexStart(after N) when the folder moved to another stream.
  * 4. Parts of one chunk list come in order, and right after them the entry that they belong to.
+ * 5. Streams overtake each other: an IndexStart(after N) that comes early is held until IndexEnd(N) has come, one on each
+ *    stream. Everything else comes on the stream of the last IndexStart that was not held.
  */
 export class IndexReceiver {
-  private started = false;
+  private stream: StreamNumber | undefined;
+  /** Starts that wait, by the sequence that they go on after. */
+  private readonly held = new Map<number, StreamNumber>();
   private position: number;
   private ended = true;
   private list: { readonly path: RelativePath; readonly chunks: ChunkRef[] } | undefined;
@@ -44,12 +54,17 @@ export class IndexReceiver {
     return this.position;
   }
 
-  handle(frame: Frame): ReceivedIndex {
+  /** The stream that entries come on now. */
+  get currentStream(): StreamNumber | undefined {
+    return this.stream;
+  }
+
+  handle(frame: Frame, stream: StreamNumber): ReceivedIndex {
     if (!('folder' in frame) || frame.folder !== this.asked.folder)
       throw violation('it is of another folder');
+    if (frame.type === 'indexStart') return this.begin(frame, stream);
+    if (this.stream !== stream) throw violation('it comes before IndexStart');
     switch (frame.type) {
-      case 'indexStart':
-        return this.begin(frame);
       case 'indexEntries':
         return this.take(frame);
       case 'chunkListPart':
@@ -61,16 +76,23 @@ export class IndexReceiver {
     }
   }
 
-  private begin(frame: FrameOf<'indexStart'>): ReceivedIndex {
-    if (!this.ended || this.list !== undefined) throw violation('it comes before the end of the last');
-    if (frame.indexId !== this.asked.indexId) throw violation('it names another index than was announced');
-    if (frame.afterSequence !== this.position) throw violation('it leaves a gap');
-    this.started = true;
-    return NOTHING;
+  private begin({ indexId, afterSequence }: FrameOf<'indexStart'>, stream: StreamNumber): ReceivedIndex {
+    if (indexId !== this.asked.indexId) throw violation('it names another index than was announced');
+    if (afterSequence < this.position) throw violation('it leaves a gap');
+    if (afterSequence === this.position && this.ended && this.list === undefined) {
+      this.stream = stream;
+      return NOTHING;
+    }
+    // Back on the stream that is read now is a move too: what the folder sent meanwhile is on another.
+    if (stream === this.stream && !(this.ended && this.list === undefined))
+      throw violation('it comes before the end of the last');
+    if (this.held.has(afterSequence) || this.held.size >= Limits.streamsUni)
+      throw violation('it moves to two streams at once');
+    this.held.set(afterSequence, stream);
+    return HELD;
   }
 
   private take(frame: FrameOf<'indexEntries'>): ReceivedIndex {
-    this.requireStart();
     const entries: SequencedEntry[] = [];
     for (const item of frame.entries) {
       if (item.sequence <= this.position) throw violation('its sequence numbers do not ascend');
@@ -78,11 +100,11 @@ export class IndexReceiver {
       entries.push(this.complete(item));
     }
     this.ended = false;
-    return { entries, endedAt: undefined };
+    this.checkHeld();
+    return { entries, endedAt: undefined, isHeld: false };
   }
 
   private takePart({ path, offset, chunks }: FrameOf<'chunkListPart'>): ReceivedIndex {
-    this.requireStart();
     this.list ??= { path, chunks: [] };
     if (this.list.path !== path) throw violation('the entry of the last chunk list did not come');
     if (offset !== this.list.chunks.length || chunks.length === 0) throw violation('it leaves a gap');
@@ -113,16 +135,20 @@ export class IndexReceiver {
   }
 
   private end(frame: FrameOf<'indexEnd'>): ReceivedIndex {
-    this.requireStart();
     if (this.list !== undefined) throw violation('the entry of the last chunk list did not come');
     if (frame.upToSequence < this.position) throw violation('it ends before its last entry');
     this.position = frame.upToSequence;
     this.ended = true;
-    return { entries: [], endedAt: this.position };
+    this.checkHeld();
+    const next = this.held.get(this.position);
+    if (next !== undefined) this.stream = next;
+    this.held.delete(this.position);
+    return { entries: [], endedAt: this.position, isHeld: false };
   }
 
-  private requireStart(): void {
-    if (!this.started) throw violation('it comes before IndexStart');
+  private checkHeld(): void {
+    for (const afterSequence of this.held.keys())
+      if (this.position > afterSequence) throw violation('it goes on after the folder moved');
   }
 }
 

@@ -4,7 +4,7 @@ import type { FolderId } from '../model/identifiers.js';
 import type { FrameOf } from '../wire/frames.js';
 import { PeerPresence, PRESENCE_FRAME } from './peer-presence.js';
 
-type Message = FrameOf<'presenceOnline'> | FrameOf<'folderActivity'>;
+type Message = FrameOf<'presenceOnline' | 'presenceAway' | 'presenceOffline'> | FrameOf<'folderActivity'>;
 
 const everything = () => true;
 const folders = ['a', 'b'] as FolderId[];

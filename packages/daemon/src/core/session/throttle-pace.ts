@@ -45,12 +45,13 @@ export class ThrottlePace {
     if (this.isThrottled(nowMs)) this.allowance -= entries;
   }
 
-  /** How long to wait until at least one entry may go out; 0 when one may now. */
-  waitMs(nowMs: number): number {
-    if (this.allowed(nowMs) >= 1) return 0;
+  /** How long to wait until so many entries may go out, at most a second's worth; 0 when they may now. */
+  waitMs(nowMs: number, entries = 1): number {
+    const wanted = Math.max(1, Math.min(entries, this.entriesPerSecond));
+    if (this.allowed(nowMs) >= wanted) return 0;
     const leftMs = this.untilMs - nowMs;
     if (this.entriesPerSecond === 0) return leftMs;
-    return Math.min(leftMs, Math.ceil(((1 - this.allowance) * 1000) / this.entriesPerSecond));
+    return Math.min(leftMs, Math.ceil(((wanted - this.allowance) * 1000) / this.entriesPerSecond));
   }
 
   private refill(nowMs: number): void {

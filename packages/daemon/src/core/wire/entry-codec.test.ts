@@ -161,7 +161,7 @@ describe('batchEntries', () => {
       typeof IndexReceiver
     >[0];
     const receiver = new IndexReceiver(asked);
-    receiver.handle({ type: 'indexStart', ...asked });
+    receiver.handle({ type: 'indexStart', ...asked }, 0);
     const frames: Frame[] = [];
     const entries: SequencedEntry[] = [];
     const encoded = items.map(({ sequence, entry }) => ({ sequence, bytes: encodeEntry(entry) }));
@@ -171,7 +171,7 @@ describe('batchEntries', () => {
       const frame = decodePayload(frameType, payload);
       if (frame === undefined) throw new Error('skipped');
       frames.push(frame);
-      for (const item of receiver.handle(frame).entries) entries.push(item);
+      for (const item of receiver.handle(frame, 0).entries) entries.push(item);
       upTo = upToSequence ?? upTo;
       expect(upTo).toBe(entries.at(-1)?.sequence ?? 0);
     }

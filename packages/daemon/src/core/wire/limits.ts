@@ -140,6 +140,10 @@ export function isSkippedFrameType(frameType: number): boolean {
   return frameType >= 0xe0 && frameType <= 0xef;
 }
 
+export function isDatagramFrameType(frameType: number): boolean {
+  return DATAGRAM_FRAMES.includes(frameType);
+}
+
 /** The longest payload of this frame on that kind of stream; undefined when it does not belong there (a protocol error). */
 export function frameLimit(streamKind: number, frameType: number): number | undefined {
   const stream = STREAMS.get(streamKind);
