@@ -102,7 +102,9 @@ export function describeConnections(stage: ContractStage): void {
       const connection = await stage.dial(dialler, acceptor);
       expect(await connection.closed).toEqual({ by: 'peer', code: NOT_PAIRED, reason: 'not paired' });
       expect(await rejected).toMatchObject({ closeCode: NOT_PAIRED, reason: 'not paired' });
-      expect(acceptor.stats().rejected).toEqual({ [NOT_PAIRED]: 1 });
+      expect(acceptor.stats()).toMatchObject({ incoming: 1, accepted: 0, closed: 0 });
+      expect(acceptor.stats().rejected).toEqual({ 'peer-refused': 1 });
+      expect(acceptor.stats().refusedByCode).toEqual({ [NOT_PAIRED]: 1 });
       expect(handedUp).toBe(0);
     });
 

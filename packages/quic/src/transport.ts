@@ -10,6 +10,7 @@
  * - no byte of a stream is handed up before the peer's certificate was accepted by the `verifyPeer` function.
  */
 
+import type { SessionCache } from './session-cache.js';
 import type { ConnectionStats, EndpointStats, StreamStats } from './transport-stats.js';
 
 export type {
@@ -44,6 +45,25 @@ export type PeerVerdict =
   | { readonly accepted: true; readonly identity: PeerIdentity }
   | { readonly accepted: false; readonly closeCode: number; readonly reason: string };
 
+/**
+ * Judges a stream that the peer opened, by its first byte (undefined when it ended without one), before the application
+ * sees it. The byte is read again by the application.
+ */
+export type AuthenticateStream = (connection: Connection, stream: StreamCandidate) => StreamVerdict;
+
+export interface StreamCandidate {
+  readonly id: number;
+  readonly kind: 'bidi' | 'uni';
+  readonly firstByte: number | undefined;
+}
+
+export type StreamVerdict =
+  | { readonly accepted: true }
+  /** Stops the stream, and resets the way back. */
+  | { readonly accepted: false; readonly streamCode: number }
+  /** Closes the connection. */
+  | { readonly accepted: false; readonly closeCode: number; readonly reason: string };
+
 /** Private key and self-signed certificate of this side, both PEM. */
 export interface TlsCredentials {
   readonly keyPem: string;
@@ -61,6 +81,18 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** How long the handshake may take, in ms. Default 10,000. */
   readonly handshakeTimeoutMs?: number;
+  /** Takes a session with this peer from the cache, if there is one, and puts the new one there. Default: neither. */
+  readonly resumption?: {
+    readonly sessions: SessionCache;
+    /** `PeerIdentity.key` of the peer that is dialled. */
+    readonly peerKey: string;
+  };
+  /**
+   * How the first unidirectional stream begins: {@link Connection.earlyStream}. With a session it goes out with the very
+   * first packets, before the peer has proved anything but that the session is its own, and can be replayed by whoever
+   * saw it: an acceptor holds it until the handshake is complete. Without a session it goes out after that. At most 16 KiB.
+   */
+  readonly earlyData?: Uint8Array;
 }
 
 /** One UDP socket that dials and accepts. */
@@ -74,6 +106,11 @@ export interface Endpoint {
   onConnection(handler: (connection: Connection) => void): void;
   /** Called when an incoming connection was refused: what for, and from where. */
   onRejected(handler: (event: RejectedConnection) => void): void;
+  /**
+   * Session tickets that this side gave out are worthless from now on; their holders do a full handshake once. For when a
+   * peer is no longer wanted; what was stored about it as a dialler goes with `SessionCache.forget`.
+   */
+  forgetSessions(): void;
   stats(): EndpointStats;
   /** Closes every connection with this code and reason, sends what that takes, and frees the socket. Idempotent. */
   close(code: number, reason: string): Promise<void>;
@@ -96,6 +133,10 @@ export interface Connection {
   readonly localAddress: SocketAddress;
   /** Where the peer's packets come from now; changes when the peer migrates. */
   readonly remoteAddress: SocketAddress;
+  /** The peer was known by a session instead of a fresh proof of its key. */
+  readonly isResumed: boolean;
+  /** The stream that begins with `DialOptions.earlyData`, where that was given: the dialler goes on writing to it. */
+  readonly earlyStream?: Promise<SendStream> | undefined;
   /** Opens a stream; waits for stream credit when the peer allows no more, until `signal` or the connection ends it. */
   openBidi(options?: OpenOptions): Promise<BidiStream>;
   openUni(options?: OpenOptions): Promise<SendStream>;

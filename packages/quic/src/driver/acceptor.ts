@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import type { EndpointCounters } from '../endpoint-counters.js';
 import type { SocketAddress, TlsCredentials, VerifyPeer } from '../transport.js';
+import type { RejectionReason } from '../transport-stats.js';
 import { LOCAL_HOST_PORT } from './address.js';
+import { AdmissionControl, type AttemptOrigin } from './admission-control.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import {
@@ -9,23 +12,26 @@ import {
   deriveResetToken,
   resetTokenNumber,
 } from './connection-id.js';
-import { HalfOpenCounter } from './half-open.js';
+import type { ResumptionPolicy } from './early-data.js';
 import { findPacketTarget } from './interface-mtu.js';
 import { isInitial } from './packet-header.js';
 import { PeerPath } from './peer-path.js';
 import { MIN_PACKET_BYTES, type QuicheConfig, quiche } from './quiche-binding.js';
 import { mintRetryToken, openRetryToken } from './retry-token.js';
+import { TicketKeys } from './ticket-keys.js';
 import { buildQuicheConfig } from './tls-config.js';
 
 export interface AcceptorSetup {
   readonly credentials: TlsCredentials;
   readonly verifyPeer: VerifyPeer;
   readonly maxPacketBytes: number | undefined;
+  readonly resumption: ResumptionPolicy | undefined;
   readonly resetKey: Uint8Array;
   readonly register: (connection: QuicConnection, ids: readonly Uint8Array[]) => void;
 }
 
 export interface AcceptorHost extends ConnectionHost {
+  readonly counters: EndpointCounters;
   readonly localAddress: SocketAddress;
   sendDatagram(datagram: Uint8Array, to: SocketAddress): void;
 }
@@ -33,10 +39,12 @@ export interface AcceptorHost extends ConnectionHost {
 /** Turns Initial packets of strangers into connections, within what strangers may cost. */
 export class Acceptor {
   readonly #config: QuicheConfig;
-  readonly #counter: HalfOpenCounter;
+  readonly #tickets: TicketKeys;
+  readonly #admission: AdmissionControl;
   readonly #retryKey = randomBytes(32);
-  /** The host under which each half-open connection was counted: it must not change when the peer moves. */
-  readonly #halfOpen = new Map<QuicConnection, string>();
+  /** As what each connection was counted: it must not change when the peer moves. */
+  readonly #origins = new Map<QuicConnection, AttemptOrigin>();
+  readonly #halfOpen = new Set<QuicConnection>();
   #protocols: readonly string[] = [];
 
   constructor(
@@ -44,11 +52,26 @@ export class Acceptor {
     private readonly setup: AcceptorSetup,
   ) {
     this.#config = buildQuicheConfig(setup.credentials, host.profile);
-    this.#counter = new HalfOpenCounter(host.admission);
+    if (setup.resumption !== undefined) this.#config.enableEarlyData();
+    this.#tickets = new TicketKeys(this.#config, {
+      isResuming: setup.resumption !== undefined,
+      lifetimeMs: setup.resumption?.ticketKeyLifetimeMs,
+    });
+    this.#admission = new AdmissionControl(host.admission, performance.now());
   }
 
   get halfOpen(): number {
-    return this.#counter.halfOpen;
+    return this.#admission.halfOpen;
+  }
+
+  /** For how many addresses anything is kept. */
+  get rememberedAddresses(): number {
+    return this.#admission.rememberedAddresses;
+  }
+
+  /** Session tickets given out so far are worthless from now on. */
+  forgetSessions(): void {
+    this.#tickets.forget();
   }
 
   setProtocols(protocols: readonly string[]): void {
@@ -56,43 +79,59 @@ export class Acceptor {
   }
 
   handleSettled(connection: QuicConnection): void {
-    const host = this.#halfOpen.get(connection);
-    if (host === undefined) return;
-    this.#halfOpen.delete(connection);
-    this.#counter.handleSettled(host);
+    const origin = this.#origins.get(connection);
+    if (origin !== undefined && this.#halfOpen.delete(connection)) this.#admission.handleSettled(origin);
   }
 
   handleEnded(connection: QuicConnection): void {
     this.handleSettled(connection);
-    this.#counter.handleEnded();
+    const origin = this.#origins.get(connection);
+    this.#origins.delete(connection);
+    if (origin !== undefined) this.#admission.handleEnded(origin);
   }
 
   /** A new connection for this packet, or undefined when it opens none. */
   accept(datagram: Buffer, version: number, remote: SocketAddress): QuicConnection | undefined {
-    // Without a protocol quiche would accept any; and small first packets would let us be used as an amplifier.
-    if (this.#protocols.length === 0 || datagram.length < MIN_PACKET_BYTES) return undefined;
+    // Without a protocol quiche would accept any.
+    if (this.#protocols.length === 0) return this.#reject('not-accepting');
+    // Small first packets would let us be used as an amplifier.
+    if (datagram.length < MIN_PACKET_BYTES) return this.#reject('malformed');
     if (!quiche.versionIsSupported(version)) {
       this.#negotiateVersion(datagram, remote);
-      return undefined;
+      return this.#reject('unsupported-version');
     }
+    // Anything else belongs to a connection that is gone, or overtook its first packet.
     if (!isInitial(datagram, version)) return undefined;
     let header: ReturnType<typeof quiche.Header.fromSlice>;
     try {
       header = quiche.Header.fromSlice(datagram, CONNECTION_ID_BYTES);
     } catch {
-      return undefined;
+      return this.#reject('malformed');
     }
     const original = this.#openToken(header.token, header.dcid, remote);
-    const decision = this.#counter.decide(remote.host, original !== undefined);
-    if (decision === 'ignore') return undefined;
-    if (decision === 'retry') {
+    if (original === undefined) this.host.counters.incoming += 1;
+    const origin = { host: remote.host, isValidated: original !== undefined };
+    const admission = this.#admission.decide(origin, performance.now());
+    if (admission.decision === 'ignore') return this.#reject(admission.reason);
+    if (admission.decision === 'retry') {
       this.#sendRetry(header, version, remote);
       return undefined;
     }
-    return this.#start(header.dcid, original, remote);
+    return this.#start(header.dcid, original, remote, origin);
   }
 
-  #start(destinationId: Uint8Array, original: Buffer | undefined, remote: SocketAddress): QuicConnection {
+  /** Costs a counter. */
+  #reject(reason: RejectionReason): undefined {
+    this.host.counters.countRejected(reason);
+    return undefined;
+  }
+
+  #start(
+    destinationId: Uint8Array,
+    original: Buffer | undefined,
+    remote: SocketAddress,
+    origin: AttemptOrigin,
+  ): QuicConnection {
     // After a Retry the ID chosen there stays; before one, the dialler's is only a random number.
     const sourceId = original === undefined ? createConnectionId() : Buffer.from(destinationId);
     const target = Math.min(
@@ -100,6 +139,7 @@ export class Acceptor {
       findPacketTarget(remote.host),
     );
     const path = new PeerPath(remote, 'acceptor');
+    this.#tickets.prepare(performance.now());
     this.#config.setApplicationProtos([...this.#protocols]);
     this.#config.setMaxSendUdpPayloadSize(target);
     this.#config.setStatelessResetToken(resetTokenNumber(deriveResetToken(this.setup.resetKey, sourceId)));
@@ -118,9 +158,11 @@ export class Acceptor {
       localAddress: this.host.localAddress,
       packetTargetBytes: target,
       handshakeTimeoutMs: this.host.admission.handshakeTimeoutMs,
+      resumption: this.setup.resumption,
     });
-    this.#halfOpen.set(connection, remote.host);
-    this.#counter.handleStarted(remote.host);
+    this.#halfOpen.add(connection);
+    this.#origins.set(connection, origin);
+    this.#admission.handleStarted(origin);
     this.setup.register(connection, original === undefined ? [sourceId, destinationId] : [sourceId]);
     return connection;
   }
@@ -140,6 +182,7 @@ export class Acceptor {
     const token = mintRetryToken(this.#retryKey, context, header.dcid, performance.now());
     const out = Buffer.alloc(MIN_PACKET_BYTES);
     const length = quiche.retry(header.scid, header.dcid, retryConnectionId, token, version, out);
+    this.host.counters.retriesSent += 1;
     this.host.sendDatagram(out.subarray(0, length), remote);
   }
 

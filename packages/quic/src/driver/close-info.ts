@@ -1,12 +1,7 @@
+import { transportCloseCodes } from '../close-codes.js';
 import type { CloseInfo } from '../transport.js';
 import type { QuicheConnection, QuicheConnectionError } from './quiche-binding.js';
 
-/** QUIC's INTERNAL_ERROR: this side gives the connection up so that a fresh one can replace it. */
-export const INTERNAL_ERROR = 0x1;
-/** QUIC's AEAD_LIMIT_REACHED: the keys have been used as often as they may. */
-export const AEAD_LIMIT_REACHED = 0xf;
-/** CRYPTO_ERROR with the alert "certificate required". */
-export const CERTIFICATE_REQUIRED = 0x174;
 /** Longest reason that goes into a close: it must fit into the smallest packet. */
 const MAX_REASON_BYTES = 256;
 
@@ -30,7 +25,7 @@ function describeClose(error: QuicheConnectionError, by: CloseInfo['by']): Close
 }
 
 function defaultReason(error: QuicheConnectionError): string {
-  if (error.isApp) return '';
-  const isTls = error.errorCode >= 0x100 && error.errorCode <= 0x1ff;
-  return isTls ? `TLS alert ${error.errorCode - 0x100}` : `transport error ${error.errorCode}`;
+  return error.isApp
+    ? ''
+    : `transport error ${transportCloseCodes.nameOf(error.errorCode) ?? error.errorCode}`;
 }

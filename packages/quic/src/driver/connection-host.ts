@@ -1,9 +1,12 @@
-import type { SocketAddress, VerifyPeer } from '../transport.js';
+import type { AuthenticateStream, CloseInfo, SocketAddress, VerifyPeer } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import type { QuicConnection } from './connection.js';
+import type { ResumptionPolicy } from './early-data.js';
+import type { IdentificationPolicy } from './identification-watch.js';
 import type { AdmissionLimits } from './options.js';
 import type { ClosingDatagram } from './packet-sender.js';
+import type { Refusal } from './peer-judgement.js';
 import type { PeerPath } from './peer-path.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
@@ -15,6 +18,8 @@ export interface ConnectionHost {
   readonly scratch: Uint8Array;
   readonly profile: TransportProfile;
   readonly admission: AdmissionLimits;
+  readonly authenticateStream: AuthenticateStream | undefined;
+  readonly identification: IdentificationPolicy | undefined;
   /** Processes the connection at the end of this turn of the event loop. */
   schedule(connection: QuicConnection): void;
   /** The kernel takes no more packets: try again in a moment. */
@@ -22,8 +27,8 @@ export interface ConnectionHost {
   countSent(packets: number, bytes: number): void;
   /** The peer's certificate was accepted. */
   handleVerified(connection: QuicConnection): void;
-  handleRejected(connection: QuicConnection, closeCode: number, reason: string): void;
-  handleEnded(connection: QuicConnection, closing: ClosingDatagram | undefined): void;
+  handleRejected(connection: QuicConnection, refusal: Refusal): void;
+  handleEnded(connection: QuicConnection, info: CloseInfo, closing: ClosingDatagram | undefined): void;
 }
 
 export interface ConnectionSetup {
@@ -35,4 +40,8 @@ export interface ConnectionSetup {
   readonly localAddress: SocketAddress;
   readonly packetTargetBytes: number;
   readonly handshakeTimeoutMs: number;
+  /** Of an acceptor: which sessions it lets peers resume. */
+  readonly resumption?: ResumptionPolicy | undefined;
+  /** Of a dialler: where its session with this peer belongs. */
+  readonly storeSession?: ((peerKey: string, alpn: string, session: Uint8Array) => void) | undefined;
 }

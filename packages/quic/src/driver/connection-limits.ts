@@ -1,6 +1,6 @@
 import { AbortCredit } from '../abort-credit.js';
+import { TransportCloseCode } from '../close-codes.js';
 import type { TransportProfile } from '../transport-profile.js';
-import { AEAD_LIMIT_REACHED, INTERNAL_ERROR } from './close-info.js';
 import { ReceiveBudget } from './receive-budget.js';
 
 export interface ExceededLimit {
@@ -32,11 +32,11 @@ export class ConnectionLimits {
 
   findExceeded(now: number): ExceededLimit | undefined {
     if (this.credit.isUsedUp)
-      return { code: INTERNAL_ERROR, reason: 'too many streams were reset or stopped' };
+      return { code: TransportCloseCode.internalError, reason: 'too many streams were reset or stopped' };
     if (this.budget.isExceeded(now))
-      return { code: INTERNAL_ERROR, reason: 'too many bytes came that carry nothing' };
+      return { code: TransportCloseCode.internalError, reason: 'too many bytes came that carry nothing' };
     if (this.#packets >= this.#maxPackets)
-      return { code: AEAD_LIMIT_REACHED, reason: 'the keys are used up' };
+      return { code: TransportCloseCode.aeadLimitReached, reason: 'the keys are used up' };
     return undefined;
   }
 }

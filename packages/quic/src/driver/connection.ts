@@ -1,3 +1,4 @@
+import { TransportCloseCode } from '../close-codes.js';
 import {
   type BidiStream,
   type CloseInfo,
@@ -6,13 +7,13 @@ import {
   type IncomingStream,
   type OpenOptions,
   type PeerIdentity,
-  type PeerVerdict,
   type SendStream,
   type SocketAddress,
+  type StreamStats,
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { CERTIFICATE_REQUIRED, encodeReason, INTERNAL_ERROR, readCloseInfo } from './close-info.js';
+import { encodeReason, readCloseInfo } from './close-info.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { ConnectionLimits } from './connection-limits.js';
 import { readConnectionStats } from './connection-stats.js';
@@ -21,6 +22,8 @@ import { DeadlineTimer } from './deadline-timer.js';
 import { parseQuicheError } from './error-parsing.js';
 import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
+import type { Refusal } from './peer-judgement.js';
+import { PeerVerification } from './peer-verification.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
@@ -63,14 +66,15 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly #stall = new StallWatch();
   readonly #unverified: UnverifiedBudget;
   readonly #sender: PacketSender;
-  #identity: PeerIdentity | undefined;
-  #alpn = '';
-  #chain: readonly Uint8Array[] = [];
+  readonly #verification: PeerVerification;
+  #earlyStream: Promise<SendStream> | undefined;
   #closing: { code: number; reason: string; deadlineMs: number } | undefined;
   #closeInfo: CloseInfo | undefined;
   #endError: TransportError | undefined;
   #handshakeDeadlineMs: number;
   #keepAliveAtMs: number;
+  readonly #createdAtMs = performance.now();
+  #streamBytesRead = 0;
   #hasReceived = false;
   #hasProgressed = false;
   #checkedAtMs = 0;
@@ -88,9 +92,15 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.receiveSlab = host.receiveSlab;
     this.scratch = host.scratch;
     this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
-    this.#streams = new StreamTable(this, setup.role);
+    const { authenticateStream, identification } = host;
+    this.#streams = new StreamTable(this, setup.role, {
+      judge: authenticateStream && ((stream) => authenticateStream(this, stream)),
+      identification,
+      refuse: (code, reason) => this.abandon(true, code, { by: 'local', code, reason }),
+    });
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
     const now = performance.now();
+    this.#verification = new PeerVerification(setup);
     this.#unverified = new UnverifiedBudget(host.admission);
     this.#limits = new ConnectionLimits(host.profile, now);
     this.datagrams = new DatagramChannel({
@@ -111,8 +121,12 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#timer = new DeadlineTimer(() => this.#handleDeadline());
   }
 
+  get #identity(): PeerIdentity | undefined {
+    return this.#verification.identity;
+  }
+
   get alpn(): string {
-    return this.#alpn;
+    return this.#verification.alpn;
   }
 
   get peer(): PeerIdentity {
@@ -124,8 +138,21 @@ export class QuicConnection implements Connection, Route, StreamHost {
     return this.#identity !== undefined;
   }
 
+  /** The peer was judged, and not accepted. */
+  get wasRefused(): boolean {
+    return this.#verification.wasRefused;
+  }
+
+  get isResumed(): boolean {
+    return this.#verification.isResumed;
+  }
+
+  get earlyStream(): Promise<SendStream> | undefined {
+    return this.#earlyStream;
+  }
+
   get peerCertificates(): readonly Uint8Array[] {
-    return this.#chain;
+    return this.#verification.chain;
   }
 
   get remoteAddress(): SocketAddress {
@@ -134,6 +161,24 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   get closed(): Promise<CloseInfo> {
     return this.#closed.promise;
+  }
+
+  /** Of a dialler, before anything else: goes on with a session. One that TLS does not take is no harm. */
+  resume(session: Uint8Array): void {
+    try {
+      this.quiche.setSession(session);
+    } catch {
+      // A full handshake, then.
+    }
+  }
+
+  /** Of a dialler, before anything else: opens the early stream as soon as that is possible, and begins it. */
+  startEarly(bytes: Uint8Array): void {
+    // TLS knows what may go early once the first packet is made.
+    this.#sender.send(1);
+    const stream = this.openUni({ urgency: 0 });
+    stream.then((opened) => opened.write(bytes)).catch(() => {});
+    this.#earlyStream = stream;
   }
 
   openBidi(options?: OpenOptions): Promise<BidiStream> {
@@ -177,10 +222,17 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   stats(): ConnectionStats {
     return readConnectionStats(this.quiche, {
+      ageMs: performance.now() - this.#createdAtMs,
       packetSizeBytes: this.#packetSize.currentBytes,
-      streamsOpen: this.#streams.size,
       streamsAborted: this.#limits.credit.aborted,
+      streamBytesRead: this.#streamBytesRead,
+      datagrams: this.datagrams.stats(),
+      ...this.#streams.stats(),
     });
+  }
+
+  streamStats(): readonly StreamStats[] {
+    return this.#streams.streamStats();
   }
 
   // --- StreamHost
@@ -199,6 +251,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   countReadBytes(count: number): void {
+    this.#streamBytesRead += count;
     this.#limits.budget.noteDelivered(count);
   }
 
@@ -224,6 +277,10 @@ export class QuicConnection implements Connection, Route, StreamHost {
       if (parseQuicheError(error).kind === 'tls') this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
     }
     this.#hasReceived = true;
+    if (this.#identity === undefined) {
+      const violation = this.#verification.findEarlyViolation();
+      if (violation !== undefined) this.#refuse(violation);
+    }
     this.host.schedule(this);
   }
 
@@ -252,45 +309,35 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#streams.handleReadable();
     if (this.#closeInfo !== undefined) return;
     this.#streams.checkStopped();
+    this.#streams.checkIdentified(now);
+    this.#verification.storeSession();
     this.#streams.serveOpenRequests();
   }
 
   #verifyPeer(): void {
     if (this.quiche.isDraining() || this.quiche.isClosed()) return;
-    this.#alpn = Buffer.from(this.quiche.applicationProto()).toString('latin1');
-    const chain = this.quiche.peerCertChain();
-    if (chain === null || chain.length === 0) {
-      const reason = 'the peer showed no certificate';
-      this.host.handleRejected(this, CERTIFICATE_REQUIRED, reason);
-      this.abandon(false, CERTIFICATE_REQUIRED, { by: 'transport', code: CERTIFICATE_REQUIRED, reason });
+    const refusal = this.#verification.verify();
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
       return;
     }
-    this.#chain = chain;
-    const verdict = this.#judge(chain);
-    if (!verdict.accepted) {
-      const { closeCode, reason } = verdict;
-      this.host.handleRejected(this, closeCode, reason);
-      this.abandon(true, closeCode, { by: 'local', code: closeCode, reason });
-      return;
-    }
-    this.#identity = verdict.identity;
     this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
     this.#packetSize.start(performance.now());
     this.host.handleVerified(this);
   }
 
-  /** A certificate that makes the judge stumble is not accepted. */
-  #judge(chain: readonly Uint8Array[]): PeerVerdict {
-    try {
-      return this.setup.verifyPeer(chain, this.#alpn);
-    } catch {
-      return { accepted: false, closeCode: INTERNAL_ERROR, reason: 'the certificate could not be judged' };
-    }
+  #refuse(refusal: Refusal): void {
+    const { isApplication, closeCode: code, reason } = refusal;
+    this.#verification.wasRefused = true;
+    this.host.handleRejected(this, refusal);
+    this.abandon(isApplication, code, { by: isApplication ? 'local' : 'transport', code, reason });
   }
 
   /** Offers what is queued to quiche and sends what it makes of it, until neither goes on. */
   #flush(): void {
-    const mayOffer = this.#identity !== undefined;
+    // Before the peer is verified there is no stream but the early one, and quiche sends it early or not at all.
+    const mayOffer =
+      this.#identity !== undefined || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
     let budget = PACKETS_PER_TURN;
     for (;;) {
       const taken = mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#readWindow()) : 0;
@@ -368,7 +415,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   // --- the end
 
-  #giveUp(reason: string, code = INTERNAL_ERROR): void {
+  #giveUp(reason: string, code: number = TransportCloseCode.internalError): void {
     this.abandon(false, code, { by: 'transport', code, reason });
   }
 
@@ -394,7 +441,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#timer.stop();
     this.#streams.failAll(this.#endError);
     this.#scheduler.clear();
-    this.host.handleEnded(this, closing);
+    this.host.handleEnded(this, info, closing);
     this.#closed.resolve(info);
   }
 }

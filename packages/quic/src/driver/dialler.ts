@@ -18,6 +18,8 @@ import { type QuicheConfig, quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = 10_000;
+/** An acceptor takes no more than 64 KiB of packets before it knows the peer. */
+const MAX_EARLY_BYTES = 16 * 1024;
 
 export interface DiallerSetup {
   readonly credentials: TlsCredentials;
@@ -41,6 +43,7 @@ export class Dialler {
     private readonly setup: DiallerSetup,
   ) {
     this.#config = buildQuicheConfig(setup.credentials, host.profile);
+    this.#config.enableEarlyData();
   }
 
   get pending(): number {
@@ -51,6 +54,7 @@ export class Dialler {
     const { signal } = options;
     if (signal?.aborted === true) throw abortedDial(signal);
     if (isIP(withoutZone(remote.host)) === 0 || !isPort(remote.port)) throw noAddress(remote);
+    if ((options.earlyData?.length ?? 0) > MAX_EARLY_BYTES) throw new RangeError('too much early data');
     const connection = this.#start(remote, options);
     const waiter = new Waiter<Connection>();
     this.#pending.set(connection, waiter);
@@ -58,6 +62,7 @@ export class Dialler {
       if (signal !== undefined) this.#abandon(connection, abortedDial(signal));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
+    this.#resume(connection, options);
     this.host.schedule(connection);
     try {
       return await waiter.promise;
@@ -122,12 +127,22 @@ export class Dialler {
       localAddress: this.host.localAddress,
       packetTargetBytes: target,
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+      storeSession:
+        options.resumption === undefined
+          ? undefined
+          : (peerKey, alpn, session) => options.resumption?.sessions.put(peerKey, alpn, session),
     });
     this.setup.register(connection, [sourceId]);
     const key = addressKey(remote);
     const siblings = this.#byAddress.get(key) ?? new Set();
     this.#byAddress.set(key, siblings.add(connection));
     return connection;
+  }
+
+  #resume(connection: QuicConnection, { alpn, resumption, earlyData }: DialOptions): void {
+    const session = resumption?.sessions.take(resumption.peerKey, alpn);
+    if (session !== undefined) connection.resume(session);
+    if (earlyData !== undefined) connection.startEarly(earlyData);
   }
 
   #abandon(connection: QuicConnection, error: TransportError): void {

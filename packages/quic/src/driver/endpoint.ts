@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
+import { EndpointCounters } from '../endpoint-counters.js';
 import {
+  type CloseInfo,
   type Connection,
   type DialOptions,
   type Endpoint,
@@ -20,6 +22,7 @@ import { Dialler } from './dialler.js';
 import { DEFAULT_ADMISSION, type QuicEndpointOptions } from './options.js';
 import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
 import type { ClosingDatagram } from './packet-sender.js';
+import type { Refusal } from './peer-judgement.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { StatelessReset } from './stateless-reset.js';
@@ -55,6 +58,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
   readonly profile;
   readonly admission;
+  readonly authenticateStream;
+  readonly identification;
   readonly #routes = new Map<string, Route>();
   readonly #keys = new Map<QuicConnection, string[]>();
   readonly #acceptor: Acceptor;
@@ -67,9 +72,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   #isClosed = false;
   #connectionHandler: ((connection: Connection) => void) | undefined;
   #rejectedHandler: ((event: RejectedConnection) => void) | undefined;
-  #attempted = 0;
-  #accepted = 0;
-  readonly #rejected: Record<string, number> = {};
+  readonly counters = new EndpointCounters();
   #datagramsIn = 0;
   #datagramsOut = 0;
   #bytesIn = 0;
@@ -81,6 +84,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   ) {
     this.profile = options.profile ?? fileSync;
     this.admission = { ...DEFAULT_ADMISSION, ...options.admission };
+    this.authenticateStream = options.authenticateStream;
+    this.identification = options.identification;
     const setup = {
       credentials: options.credentials,
       verifyPeer: options.verifyPeer,
@@ -90,7 +95,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     // From the device's key, so that it is the same after a restart.
     const resetKey = createHmac('sha256', options.credentials.keyPem).update('quic stateless reset').digest();
     this.#reset = new StatelessReset(resetKey, performance.now());
-    this.#acceptor = new Acceptor(this, { ...setup, resetKey });
+    this.#acceptor = new Acceptor(this, { ...setup, resetKey, resumption: options.resumption });
     this.#dialler = new Dialler(this, setup);
     io.onDatagram((datagram, host, port) => this.#handleDatagram(datagram, host, port));
   }
@@ -102,7 +107,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   connect(remote: SocketAddress, options: DialOptions): Promise<Connection> {
     if (this.#isClosed)
       return Promise.reject(new TransportError('endpoint-closed', 'the endpoint is closed'));
-    this.#attempted += 1;
+    this.counters.attempted += 1;
     return this.#dialler.connect(remote, options);
   }
 
@@ -118,13 +123,15 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.#rejectedHandler = handler;
   }
 
+  forgetSessions(): void {
+    this.#acceptor.forgetSessions();
+  }
+
   stats(): EndpointStats {
     return {
       connections: this.#keys.size,
       halfOpen: this.#acceptor.halfOpen + this.#dialler.pending,
-      attempted: this.#attempted,
-      accepted: this.#accepted,
-      rejected: { ...this.#rejected },
+      ...this.counters.read(),
       datagramsIn: this.#datagramsIn,
       datagramsOut: this.#datagramsOut,
       bytesIn: this.#bytesIn,
@@ -175,18 +182,20 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
       this.#dialler.handleVerified(connection);
       return;
     }
-    this.#accepted += 1;
+    this.counters.accepted += 1;
     this.#acceptor.handleSettled(connection);
     this.#connectionHandler?.(connection);
   }
 
-  handleRejected(connection: QuicConnection, closeCode: number, reason: string): void {
-    this.#rejected[closeCode] = (this.#rejected[closeCode] ?? 0) + 1;
+  handleRejected(connection: QuicConnection, { rejection, closeCode, reason }: Refusal): void {
+    if (rejection === 'peer-refused') this.counters.countRefused(closeCode);
+    else this.counters.countRejected(rejection);
     if (connection.role === 'dialler') this.#dialler.handleRejected(connection, closeCode, reason);
     else this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
   }
 
-  handleEnded(connection: QuicConnection, closing: ClosingDatagram | undefined): void {
+  handleEnded(connection: QuicConnection, info: CloseInfo, closing: ClosingDatagram | undefined): void {
+    this.counters.countEnded(connection, info);
     const keys = this.#keys.get(connection) ?? [];
     this.#keys.delete(connection);
     this.#dirty.delete(connection);
@@ -244,7 +253,9 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     if (this.#isClosed) return;
     if (this.#dialler.handleReset(datagram, host, port)) return;
     const answer = this.#reset.answer(datagram, performance.now());
-    if (answer !== undefined) this.sendDatagram(answer, { host, port });
+    if (answer === undefined) return;
+    this.counters.resetsSent += 1;
+    this.sendDatagram(answer, { host, port });
   }
 
   #processDirty(): void {

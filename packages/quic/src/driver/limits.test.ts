@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { AbortCredit } from '../abort-credit.js';
 import { fileSync } from '../transport-profile.js';
 import { withoutZone, zoneOf } from './address.js';
-import { HalfOpenCounter } from './half-open.js';
 import { DEFAULT_ADMISSION } from './options.js';
 import { ReceiveBudget } from './receive-budget.js';
 import { StallWatch } from './stall-watch.js';
@@ -100,47 +99,6 @@ describe('StallWatch', () => {
     expect(watch.isStalled(false, 8_000)).toBe(false);
     watch.noteReceived(9_000);
     expect(watch.isStalled(true, 9_000)).toBe(false);
-  });
-});
-
-describe('HalfOpenCounter', () => {
-  const limits = {
-    ...DEFAULT_ADMISSION,
-    maxHalfOpen: 4,
-    maxHalfOpenPerAddress: 2,
-    retryAboveHalfOpen: 3,
-    maxConnections: 6,
-  };
-
-  it('limits half-open connections per address', () => {
-    const counter = new HalfOpenCounter(limits);
-    counter.handleStarted('a');
-    counter.handleStarted('a');
-    expect(counter.decide('a', true)).toBe('ignore');
-    expect(counter.decide('b', false)).toBe('admit');
-    counter.handleSettled('a');
-    expect(counter.decide('a', false)).toBe('admit');
-  });
-
-  it('asks for a Retry above its threshold, and is silent at the limit', () => {
-    const counter = new HalfOpenCounter(limits);
-    for (const host of ['a', 'b', 'c']) counter.handleStarted(host);
-    expect(counter.decide('d', false)).toBe('retry');
-    expect(counter.decide('d', true)).toBe('admit');
-    counter.handleStarted('d');
-    expect(counter.decide('e', true)).toBe('ignore');
-    expect(counter.halfOpen).toBe(4);
-  });
-
-  it('limits connections in total, until they end', () => {
-    const counter = new HalfOpenCounter(limits);
-    for (let i = 0; i < 6; i++) {
-      counter.handleStarted(`${i}`);
-      counter.handleSettled(`${i}`);
-    }
-    expect(counter.decide('x', true)).toBe('ignore');
-    counter.handleEnded();
-    expect(counter.decide('x', true)).toBe('admit');
   });
 });
 

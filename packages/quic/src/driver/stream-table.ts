@@ -1,7 +1,19 @@
-import { type IncomingStream, type OpenOptions, TransportError, type Urgency } from '../transport.js';
+import {
+  type ConnectionStats,
+  type IncomingStream,
+  type OpenOptions,
+  type StreamCandidate,
+  type StreamStats,
+  type StreamVerdict,
+  TransportError,
+  type Urgency,
+} from '../transport.js';
 import { Waiter } from '../waiter.js';
+import { AuthenticatedStream } from './authenticated-stream.js';
 import { parseQuicheError } from './error-parsing.js';
-import { QuicStream, type StreamKind } from './stream.js';
+import { type IdentificationPolicy, IdentificationWatch } from './identification-watch.js';
+import { MeasuredStream } from './measured-stream.js';
+import type { QuicStream, StreamKind } from './stream.js';
 import type { StreamHost } from './stream-host.js';
 
 const DEFAULT_URGENCY: Urgency = 3;
@@ -9,6 +21,14 @@ const DEFAULT_URGENCY: Urgency = 3;
 const UNIDIRECTIONAL_BIT = 2;
 
 const MAX_STREAMS_TO_CHECK = 64;
+
+/** Which streams of the peer are handed up. */
+export interface StreamAdmission {
+  readonly judge: ((stream: StreamCandidate) => StreamVerdict) | undefined;
+  readonly identification: IdentificationPolicy | undefined;
+  /** Closes the connection. */
+  readonly refuse: (closeCode: number, reason: string) => void;
+}
 
 interface OpenRequest {
   readonly kind: StreamKind;
@@ -18,7 +38,7 @@ interface OpenRequest {
 
 /** The streams of one connection: those open, those that wait for credit, and those not handed up yet. */
 export class StreamTable {
-  readonly #streams = new Map<number, QuicStream>();
+  readonly #streams = new Map<number, MeasuredStream>();
   /** Streams that ended by a reset or stop; few, because each costs credit. */
   readonly #aborted = new Set<number>();
   readonly #openRequests: OpenRequest[] = [];
@@ -26,19 +46,40 @@ export class StreamTable {
   #handler: ((stream: IncomingStream) => void) | undefined;
   #nextBidiId: number;
   #nextUniId: number;
+  #opened = 0;
   readonly #localBit: number;
+  readonly #watch: IdentificationWatch | undefined;
 
   constructor(
     private readonly host: StreamHost,
     role: 'dialler' | 'acceptor',
+    private readonly admission: StreamAdmission,
   ) {
     this.#localBit = role === 'dialler' ? 0 : 1;
     this.#nextBidiId = this.#localBit;
     this.#nextUniId = this.#localBit | UNIDIRECTIONAL_BIT;
+    const { identification } = admission;
+    this.#watch = identification === undefined ? undefined : new IdentificationWatch(role, identification);
   }
 
-  get size(): number {
-    return this.#streams.size;
+  stats(): Pick<
+    ConnectionStats,
+    'streamsOpened' | 'streamsOpen' | 'streamsClosed' | 'streamsWaiting' | 'sendBufferedBytes'
+  > {
+    let sendBufferedBytes = 0;
+    for (const stream of this.#streams.values()) sendBufferedBytes += stream.bufferedBytes;
+    return {
+      streamsOpened: this.#opened,
+      streamsOpen: this.#streams.size,
+      streamsClosed: this.#opened - this.#streams.size,
+      streamsWaiting: this.#openRequests.length,
+      sendBufferedBytes,
+    };
+  }
+
+  streamStats(): readonly StreamStats[] {
+    const now = performance.now();
+    return [...this.#streams.values()].map((stream) => stream.stats(now));
   }
 
   onStream(handler: (stream: IncomingStream) => void): void {
@@ -101,6 +142,14 @@ export class StreamTable {
     }
   }
 
+  /** Closes the connection of a peer that opens streams and does not begin them. */
+  checkIdentified(now: number): void {
+    const { identification, refuse } = this.admission;
+    const id = this.#watch?.findOverdue(now, (suspect) => !this.host.quiche.streamFinished(suspect));
+    if (id === undefined || identification === undefined) return;
+    refuse(identification.closeCode, `stream ${id} did not say its kind in time`);
+  }
+
   /** Finds stops on streams that write nothing just now. Of very many streams it would cost more than the code is worth. */
   checkStopped(): void {
     if (this.#streams.size > MAX_STREAMS_TO_CHECK) return;
@@ -125,9 +174,9 @@ export class StreamTable {
     const id = kind === 'bidi' ? this.#nextBidiId : this.#nextUniId;
     if (kind === 'bidi') this.#nextBidiId += 4;
     else this.#nextUniId += 4;
-    const stream = new QuicStream(this.host, id, kind, 'local', urgency);
+    const stream = new MeasuredStream(this.host, id, kind, 'local', urgency);
     stream.announcePriority();
-    this.#streams.set(id, stream);
+    this.#add(stream);
     return stream;
   }
 
@@ -138,12 +187,42 @@ export class StreamTable {
       this.#discard(id);
       return;
     }
-    const stream = new QuicStream(this.host, id, kind, 'peer', DEFAULT_URGENCY);
+    this.#watch?.note(id);
+    const stream = new MeasuredStream(this.host, id, kind, 'peer', DEFAULT_URGENCY);
     stream.announcePriority();
-    this.#streams.set(id, stream);
-    const incoming = stream as IncomingStream;
+    this.#add(stream);
+    if (this.admission.judge === undefined) this.#handUp(stream as IncomingStream);
+    else this.#authenticate(stream, this.admission.judge);
+  }
+
+  #handUp(incoming: IncomingStream): void {
     if (this.#handler === undefined) this.#early.push(incoming);
     else this.#handler(incoming);
+  }
+
+  /** Its first byte is there already: only a stream that has one becomes readable. */
+  #authenticate(stream: MeasuredStream, judge: (stream: StreamCandidate) => StreamVerdict): void {
+    const { id, kind } = stream;
+    stream.read(new Uint8Array(1)).then(
+      (first) => {
+        const verdict = judge({ id, kind, firstByte: first?.[0] });
+        if (verdict.accepted) {
+          this.#handUp(new AuthenticatedStream(stream, first?.[0]) as IncomingStream);
+        } else if ('closeCode' in verdict) {
+          this.admission.refuse(verdict.closeCode, verdict.reason);
+        } else {
+          stream.stop(verdict.streamCode);
+          stream.reset(verdict.streamCode);
+        }
+      },
+      // Reset before it said anything, or the connection has ended: nobody hears of it.
+      () => stream.finish().catch(() => {}),
+    );
+  }
+
+  #add(stream: MeasuredStream): void {
+    this.#streams.set(stream.id, stream);
+    this.#opened += 1;
   }
 
   /** Reads what nobody wants any more, so that it leaves quiche. */

@@ -55,6 +55,18 @@ export class Link {
     this.clock.schedule(lane.arrivesAtMs - now, () => this.#arrive(deliver));
   }
 
+  /** What is not repeated: it may be lost, and is while the link is cut. */
+  transmitOnce(sizeBytes: number, deliver: () => void): void {
+    const { latencyMs, jitterMs, lossRate, bytesPerSecond } = this.conditions;
+    const now = this.clock.now();
+    this.#busyUntilMs = Math.max(now, this.#busyUntilMs) + (sizeBytes / bytesPerSecond) * 1_000;
+    const arrivesAtMs = this.#busyUntilMs + latencyMs + this.random() * jitterMs;
+    if (this.random() < lossRate) return;
+    this.clock.schedule(arrivesAtMs - now, () => {
+      if (!this.#isCut) deliver();
+    });
+  }
+
   /** Nothing gets through from now on; what was under way is repeated when the link is mended. */
   cut(): void {
     this.#isCut = true;

@@ -9,13 +9,16 @@ import {
   type PeerIdentity,
   type SendStream,
   type SocketAddress,
+  type StreamStats,
   TransportError,
   type Urgency,
 } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
 import { Waiter } from '../waiter.js';
 import { createLane, type Link } from './link.js';
+import { MemoryDatagrams } from './memory-datagrams.js';
 import { MemoryStream, type MemoryStreamHost, type StreamSegment } from './memory-stream.js';
+import { OpenRequests } from './open-requests.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 export interface MemoryConnectionSetup {
@@ -30,7 +33,7 @@ export interface MemoryConnectionSetup {
   readonly peerProfile: TransportProfile;
   readonly clock: VirtualClock;
   readonly link: Link;
-  readonly onEnded: (connection: MemoryConnection) => void;
+  readonly onEnded: (connection: MemoryConnection, info: CloseInfo) => void;
 }
 
 /** What travels between the two ends of a connection. */
@@ -38,6 +41,7 @@ type Segment =
   | { readonly what: 'stream'; readonly streamId: number; readonly segment: StreamSegment }
   | { readonly what: 'stream-credit'; readonly kind: 'bidi' | 'uni' }
   | { readonly what: 'window'; readonly bytes: number }
+  | { readonly what: 'datagram'; readonly bytes: Uint8Array }
   | { readonly what: 'close'; readonly info: CloseInfo };
 
 const SEGMENT_BYTES = 64 * 1024;
@@ -46,12 +50,6 @@ const DEFAULT_URGENCY: Urgency = 3;
 /** Bytes that may wait on the link before the next in order of urgency have their turn. */
 const MAX_BACKLOG_MS = 2;
 const INTERNAL_ERROR = 1;
-
-interface OpenRequest {
-  readonly kind: 'bidi' | 'uni';
-  readonly urgency: Urgency;
-  readonly waiter: Waiter<MemoryStream>;
-}
 
 /**
  * One end of a connection in memory. Invariants:
@@ -67,10 +65,16 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
   readonly remoteAddress: SocketAddress;
   readonly peerCertificates: readonly Uint8Array[];
   readonly sendHighWaterBytes: number;
+  readonly datagrams: MemoryDatagrams;
+  /** There are no sessions in memory: what could have gone early goes at the first moment after. */
+  readonly isResumed = false;
+  earlyStream: Promise<SendStream> | undefined;
+  /** The peer was judged, and not accepted. */
+  wasRefused = false;
   readonly #streams = new Map<number, MemoryStream>();
   readonly #aborted = new Set<number>();
   readonly #pending = new Set<MemoryStream>();
-  readonly #openRequests: OpenRequest[] = [];
+  readonly #openRequests: OpenRequests;
   readonly #closed = new Waiter<CloseInfo>();
   readonly #controlLane = createLane();
   readonly #credit: AbortCredit;
@@ -82,15 +86,14 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
   #endError: TransportError | undefined;
   #isPumpScheduled = false;
   #windowBytes: number;
-  #bidiLeft: number;
-  #uniLeft: number;
-  #nextBidiId: number;
-  #nextUniId: number;
   #bytesIn = 0;
   #bytesOut = 0;
   #segmentsIn = 0;
   #segmentsOut = 0;
   #readUnreported = 0;
+  #streamBytesRead = 0;
+  #opened = 0;
+  readonly #createdAtMs: number;
 
   constructor(private readonly setup: MemoryConnectionSetup) {
     this.id = setup.id;
@@ -101,11 +104,16 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     this.peerCertificates = [setup.peerCertificate];
     this.sendHighWaterBytes = setup.profile.sendHighWaterBytes;
     this.#windowBytes = setup.peerProfile.initialConnectionWindowBytes;
-    this.#bidiLeft = setup.peerProfile.maxBidiStreams;
-    this.#uniLeft = setup.peerProfile.maxUniStreams;
-    this.#nextBidiId = setup.role === 'dialler' ? 0 : 1;
-    this.#nextUniId = this.#nextBidiId + 2;
+    this.#openRequests = new OpenRequests(setup.role, setup.peerProfile, (id, kind, urgency) =>
+      this.#createStream(id, kind, 'local', urgency),
+    );
     this.#credit = new AbortCredit(setup.profile);
+    this.#createdAtMs = setup.clock.now();
+    this.datagrams = new MemoryDatagrams({
+      isOpen: () => this.#identity !== undefined && this.#endError === undefined,
+      backlogMs: () => setup.link.backlogMs,
+      transmit: (bytes) => this.#transmitDatagram(bytes),
+    });
   }
 
   get peer(): PeerIdentity {
@@ -115,6 +123,10 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
 
   get closed(): Promise<CloseInfo> {
     return this.#closed.promise;
+  }
+
+  get isVerified(): boolean {
+    return this.#identity !== undefined;
   }
 
   get hasEnded(): boolean {
@@ -134,12 +146,22 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     });
   }
 
+  startEarly(bytes: Uint8Array): void {
+    const stream = this.openUni({ urgency: 0 });
+    stream.then((opened) => opened.write(bytes)).catch(() => {});
+    this.earlyStream = stream;
+  }
+
   openBidi(options?: OpenOptions): Promise<BidiStream> {
-    return this.#open('bidi', options);
+    return this.#endError === undefined
+      ? this.#openRequests.open('bidi', options)
+      : Promise.reject(this.#endError);
   }
 
   openUni(options?: OpenOptions): Promise<SendStream> {
-    return this.#open('uni', options);
+    return this.#endError === undefined
+      ? this.#openRequests.open('uni', options)
+      : Promise.reject(this.#endError);
   }
 
   onStream(handler: (stream: IncomingStream) => void): void {
@@ -164,12 +186,27 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
       packetsOut: this.#segmentsOut,
       packetsLost: 0,
       rttMs: 2 * this.setup.link.conditions.latencyMs,
-      congestionWindowBytes: this.#windowBytes,
+      // What may be under way at once: here the peer's window alone.
+      congestionWindowBytes: this.setup.peerProfile.initialConnectionWindowBytes,
       deliveryRateBytesPerSecond: 0,
       packetSizeBytes: SEGMENT_BYTES,
+      ageMs: this.setup.clock.now() - this.#createdAtMs,
+      bytesLost: 0,
+      bytesRetransmitted: 0,
+      streamsOpened: this.#opened,
       streamsOpen: this.#streams.size,
+      streamsClosed: this.#opened - this.#streams.size,
+      streamsWaiting: this.#openRequests.size,
       streamsAborted: this.#credit.aborted,
+      streamBytesRead: this.#streamBytesRead,
+      sendBufferedBytes: [...this.#streams.values()].reduce((sum, stream) => sum + stream.bufferedBytes, 0),
+      datagrams: this.datagrams.stats(),
     };
+  }
+
+  streamStats(): readonly StreamStats[] {
+    const now = this.setup.clock.now();
+    return [...this.#streams.values()].map((stream) => stream.stats(now));
   }
 
   /** The connection is over here; the other end is not told. */
@@ -183,8 +220,8 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     this.#streams.clear();
     this.#pending.clear();
     this.#held = [];
-    for (const request of this.#openRequests.splice(0)) request.waiter.reject(this.#endError);
-    this.setup.onEnded(this);
+    this.#openRequests.failAll(this.#endError);
+    this.setup.onEnded(this, info);
     this.#closed.resolve(info);
   }
 
@@ -204,6 +241,7 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
   }
 
   countRead(bytes: number): void {
+    this.#streamBytesRead += bytes;
     this.#readUnreported += bytes;
     if (this.#readUnreported * 4 < this.setup.profile.initialConnectionWindowBytes) return;
     this.#send({ what: 'window', bytes: this.#readUnreported }, this.#controlLane);
@@ -231,53 +269,6 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     }
   }
 
-  // --- opening
-
-  #open(kind: 'bidi' | 'uni', options: OpenOptions = {}): Promise<MemoryStream> {
-    const { urgency = DEFAULT_URGENCY, signal } = options;
-    if (this.#endError !== undefined) return Promise.reject(this.#endError);
-    if (signal?.aborted === true) return Promise.reject(abortedOpen(signal));
-    const waiter = new Waiter<MemoryStream>();
-    const request: OpenRequest = { kind, urgency, waiter };
-    this.#openRequests.push(request);
-    this.#serveOpenRequests();
-    const onAbort = (): void => {
-      const at = this.#openRequests.indexOf(request);
-      if (at >= 0) this.#openRequests.splice(at, 1);
-      if (signal !== undefined) waiter.reject(abortedOpen(signal));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    const forgetSignal = (): void => signal?.removeEventListener('abort', onAbort);
-    waiter.promise.then(forgetSignal, forgetSignal);
-    return waiter.promise;
-  }
-
-  #serveOpenRequests(): void {
-    for (const kind of ['bidi', 'uni'] as const) {
-      for (;;) {
-        const at = this.#openRequests.findIndex((request) => request.kind === kind);
-        const request = this.#openRequests[at];
-        if (request === undefined || !this.#takeCredit(kind)) break;
-        this.#openRequests.splice(at, 1);
-        request.waiter.resolve(this.#createStream(this.#takeId(kind), kind, 'local', request.urgency));
-      }
-    }
-  }
-
-  #takeCredit(kind: 'bidi' | 'uni'): boolean {
-    if ((kind === 'bidi' ? this.#bidiLeft : this.#uniLeft) <= 0) return false;
-    if (kind === 'bidi') this.#bidiLeft -= 1;
-    else this.#uniLeft -= 1;
-    return true;
-  }
-
-  #takeId(kind: 'bidi' | 'uni'): number {
-    const id = kind === 'bidi' ? this.#nextBidiId : this.#nextUniId;
-    if (kind === 'bidi') this.#nextBidiId += 4;
-    else this.#nextUniId += 4;
-    return id;
-  }
-
   #createStream(
     id: number,
     kind: 'bidi' | 'uni',
@@ -285,7 +276,9 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     urgency: Urgency,
   ): MemoryStream {
     const windowBytes = this.setup.peerProfile.initialStreamWindowBytes;
-    const stream = new MemoryStream(this, id, kind, initiator, urgency, windowBytes);
+    const openedAtMs = this.setup.clock.now();
+    const stream = new MemoryStream(this, id, kind, initiator, urgency, windowBytes, openedAtMs);
+    this.#opened += 1;
     this.#streams.set(id, stream);
     return stream;
   }
@@ -337,6 +330,15 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     );
   }
 
+  #transmitDatagram(bytes: Uint8Array): void {
+    const sizeBytes = bytes.length + OVERHEAD_BYTES;
+    this.#bytesOut += sizeBytes;
+    this.#segmentsOut += 1;
+    this.setup.link.transmitOnce(sizeBytes, () =>
+      this.#other?.receive({ what: 'datagram', bytes }, sizeBytes),
+    );
+  }
+
   /** A lane on which a segment arrives after everything sent before it. */
   #lastLane(): { arrivesAtMs: number } {
     const lanes = [this.#controlLane, ...[...this.#streams.values()].map((stream) => stream.lane)];
@@ -360,13 +362,14 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
         this.#deliverToStream(segment.streamId, segment.segment);
         return;
       case 'stream-credit':
-        if (segment.kind === 'bidi') this.#bidiLeft += 1;
-        else this.#uniLeft += 1;
-        this.#serveOpenRequests();
+        this.#openRequests.addCredit(segment.kind);
         return;
       case 'window':
         this.#windowBytes += segment.bytes;
         for (const stream of this.#streams.values()) if (stream.hasPending) this.markPending(stream);
+        return;
+      case 'datagram':
+        this.datagrams.handle(segment.bytes);
         return;
       case 'close':
         this.end(segment.info);
@@ -390,8 +393,4 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
     if (this.#handler === undefined) this.#early.push(incoming);
     else this.#handler(incoming);
   }
-}
-
-function abortedOpen(signal: AbortSignal): TransportError {
-  return new TransportError('aborted', 'opening the stream was given up', { cause: signal.reason });
 }

@@ -1,3 +1,4 @@
+import { EndpointCounters } from '../endpoint-counters.js';
 import {
   type Connection,
   type DialOptions,
@@ -53,9 +54,7 @@ export class MemoryEndpoint implements Endpoint {
   #connectionHandler: ((connection: Connection) => void) | undefined;
   #rejectedHandler: ((event: RejectedConnection) => void) | undefined;
   #isClosed = false;
-  #attempted = 0;
-  #accepted = 0;
-  readonly #rejected: Record<string, number> = {};
+  readonly #counters = new EndpointCounters();
 
   constructor(
     private readonly host: MemoryEndpointHost,
@@ -71,7 +70,7 @@ export class MemoryEndpoint implements Endpoint {
       return Promise.reject(new TransportError('endpoint-closed', 'the endpoint is closed'));
     const { signal } = options;
     if (signal?.aborted === true) return Promise.reject(abortedDial(signal));
-    this.#attempted += 1;
+    this.#counters.attempted += 1;
     const timeoutMs = options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS;
     const stopTimer = this.host.clock.schedule(timeoutMs, () =>
       this.#failDial(
@@ -103,6 +102,8 @@ export class MemoryEndpoint implements Endpoint {
     this.#rejectedHandler = handler;
   }
 
+  forgetSessions(): void {}
+
   stats(): EndpointStats {
     let bytesIn = 0;
     let bytesOut = 0;
@@ -118,9 +119,7 @@ export class MemoryEndpoint implements Endpoint {
     return {
       connections: this.#connections.size,
       halfOpen: this.#dials.size,
-      attempted: this.#attempted,
-      accepted: this.#accepted,
-      rejected: { ...this.#rejected },
+      ...this.#counters.read(),
       datagramsIn,
       datagramsOut,
       bytesIn,
@@ -174,8 +173,14 @@ export class MemoryEndpoint implements Endpoint {
   // --- handshake: hello there, certificate back, finished there
 
   #handleHello(dialler: MemoryEndpoint, dial: Dial): void {
-    if (this.#isClosed || this.#protocols.length === 0) return;
+    if (this.#isClosed) return;
+    this.#counters.incoming += 1;
+    if (this.#protocols.length === 0) {
+      this.#counters.countRejected('not-accepting');
+      return;
+    }
     const isKnown = this.#protocols.includes(dial.options.alpn);
+    if (!isKnown) this.#counters.countRejected('no-common-protocol');
     this.#sendTo(dialler.localAddress, (peer) => {
       if (peer !== dialler) return;
       if (isKnown) dialler.#handleCertificate(this, dial);
@@ -188,7 +193,7 @@ export class MemoryEndpoint implements Endpoint {
     const verdict = dial.options.verifyPeer([acceptor.certificate], dial.options.alpn);
     if (!verdict.accepted) {
       const { closeCode, reason } = verdict;
-      this.#rejected[closeCode] = (this.#rejected[closeCode] ?? 0) + 1;
+      this.#counters.countRefused(closeCode);
       const closeInfo = { by: 'local', code: closeCode, reason } as const;
       this.#failDial(
         dial,
@@ -202,6 +207,7 @@ export class MemoryEndpoint implements Endpoint {
     mine.join(theirs);
     theirs.join(mine);
     mine.accept(verdict.identity);
+    if (dial.options.earlyData !== undefined) mine.startEarly(dial.options.earlyData);
     this.#finishDial(dial);
     dial.waiter.resolve(mine);
     this.#sendTo(dial.remote, (peer) => {
@@ -214,12 +220,13 @@ export class MemoryEndpoint implements Endpoint {
     const verdict = this.options.verifyPeer(connection.peerCertificates, connection.alpn);
     if (!verdict.accepted) {
       const { closeCode, reason } = verdict;
-      this.#rejected[closeCode] = (this.#rejected[closeCode] ?? 0) + 1;
+      this.#counters.countRefused(closeCode);
       this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
+      connection.wasRefused = true;
       void connection.close(closeCode, reason);
       return;
     }
-    this.#accepted += 1;
+    this.#counters.accepted += 1;
     connection.accept(verdict.identity);
     this.#connectionHandler?.(connection);
   }
@@ -241,7 +248,10 @@ export class MemoryEndpoint implements Endpoint {
       peerProfile: peer.profile,
       clock: this.host.clock,
       link: this.host.link(this.localAddress, peer.localAddress),
-      onEnded: (ended) => this.#connections.delete(ended),
+      onEnded: (ended, info) => {
+        this.#connections.delete(ended);
+        this.#counters.countEnded(ended, info);
+      },
     });
     this.#connections.add(connection);
     return connection;

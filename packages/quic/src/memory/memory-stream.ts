@@ -1,4 +1,4 @@
-import { type BidiStream, TransportError, type Urgency } from '../transport.js';
+import { type BidiStream, type StreamStats, TransportError, type Urgency } from '../transport.js';
 import { Waiter } from '../waiter.js';
 import { createLane, type Lane } from './link.js';
 
@@ -25,6 +25,8 @@ export interface MemoryStreamHost {
 /** One end of a stream. Same rules as the driver's; see the ports. */
 export class MemoryStream implements BidiStream {
   readonly lane: Lane = createLane();
+  #readBytes = 0;
+  #sentBytes = 0;
   #queue: Uint8Array[] = [];
   #bufferedBytes = 0;
   #windowBytes: number;
@@ -48,6 +50,7 @@ export class MemoryStream implements BidiStream {
     readonly initiator: 'local' | 'peer',
     public urgency: Urgency,
     windowBytes: number,
+    private readonly openedAtMs: number,
   ) {
     this.#windowBytes = windowBytes;
     this.#sendOver = kind === 'uni' && initiator === 'peer';
@@ -60,6 +63,19 @@ export class MemoryStream implements BidiStream {
 
   get hasPending(): boolean {
     return !this.#sendOver && (this.#bufferedBytes > 0 || this.#isFinishing);
+  }
+
+  stats(now: number): StreamStats {
+    return {
+      id: this.id,
+      kind: this.kind,
+      openedBy: this.initiator,
+      urgency: this.urgency,
+      ageMs: now - this.openedAtMs,
+      bytesIn: this.#readBytes,
+      bytesOut: this.#sentBytes,
+      bufferedBytes: this.#bufferedBytes,
+    };
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -104,6 +120,7 @@ export class MemoryStream implements BidiStream {
     const head = this.#queue[0];
     const count = Math.min(head?.length ?? 0, limitBytes, this.#windowBytes);
     if (head !== undefined && count === 0) return -1;
+    this.#sentBytes += count;
     // A copy: what is no longer among `bufferedBytes` belongs to the writer again.
     const bytes = new Uint8Array(head?.subarray(0, count) ?? []);
     if (head !== undefined) {
@@ -203,6 +220,7 @@ export class MemoryStream implements BidiStream {
     this.#received = count < available && all !== undefined ? [all.subarray(count)] : [];
     const isLast = this.#endArrived && count === available;
     if (count > 0) {
+      this.#readBytes += count;
       this.host.countRead(count);
       if (!isLast) this.host.transmit(this, { what: 'window', bytes: count });
     }

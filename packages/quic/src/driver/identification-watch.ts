@@ -1,0 +1,63 @@
+/** When a stream must have said what it is, and what happens when it has not. */
+export interface IdentificationPolicy {
+  /** How long a stream may be open without its first byte. Default 1,000. */
+  readonly timeoutMs?: number;
+  /** Application code with which the connection is closed. */
+  readonly closeCode: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 1_000;
+const CHECKS_PER_TIMEOUT = 4;
+/** How far beyond the last stream that was seen to look. */
+const LOOK_AHEAD = 8;
+/** Gaps looked at in one check, oldest first. */
+const MAX_GAPS = 256;
+
+/**
+ * Finds streams that a peer opened and never began (pure: times in ms, monotonic). quiche hands up a stream only when its
+ * first byte is there; until then it can only be asked whether it knows of one. A stream below others that is not known
+ * is none: its first byte waits at the peer, behind what is more urgent.
+ */
+export class IdentificationWatch {
+  readonly #timeoutMs: number;
+  /** The next ID of each kind that was not seen. */
+  readonly #next: [bidi: number, uni: number];
+  /** IDs below those, not seen either. */
+  readonly #gaps = new Set<number>();
+  /** Streams that quiche knows and has nothing of, since when. */
+  #silent = new Map<number, number>();
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(role: 'dialler' | 'acceptor', policy: IdentificationPolicy) {
+    const peerBit = role === 'dialler' ? 1 : 0;
+    this.#next = [peerBit, peerBit | 2];
+    this.#timeoutMs = policy.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /** The first byte of this stream of the peer is there, or its end, or a reset. */
+  note(id: number): void {
+    const kind = (id & 2) === 0 ? 0 : 1;
+    for (let gap = this.#next[kind]; gap < id && this.#gaps.size < MAX_GAPS; gap += 4) this.#gaps.add(gap);
+    if (id >= this.#next[kind]) this.#next[kind] = id + 4;
+    else this.#gaps.delete(id);
+    this.#silent.delete(id);
+  }
+
+  /** The ID of a stream that had its time. `isKnown` says whether quiche knows of a stream. Cheap unless a check is due. */
+  findOverdue(now: number, isKnown: (id: number) => boolean): number | undefined {
+    if (now - this.#checkedAtMs < this.#timeoutMs / CHECKS_PER_TIMEOUT) return undefined;
+    this.#checkedAtMs = now;
+    const silent = new Map<number, number>();
+    for (const id of this.#suspects()) {
+      if (isKnown(id)) silent.set(id, this.#silent.get(id) ?? now);
+    }
+    this.#silent = silent;
+    for (const [id, since] of silent) if (now - since >= this.#timeoutMs) return id;
+    return undefined;
+  }
+
+  *#suspects(): Iterable<number> {
+    yield* this.#gaps;
+    for (const next of this.#next) for (let i = 0; i < LOOK_AHEAD; i++) yield next + 4 * i;
+  }
+}
