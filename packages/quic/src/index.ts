@@ -4,6 +4,7 @@ export * from './frame-codec.js';
 export * from './frame-stream.js';
 export * from './pool/index.js';
 export { Priority } from './priority.js';
+export * from './rpc/index.js';
 export * from './streams/index.js';
 export { systemClock } from './system-clock.js';
 export * from './transport.js';
