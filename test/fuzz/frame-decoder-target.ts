@@ -183,7 +183,7 @@ export const structuredStreams = fuzzTarget<Input>({
   name: 'frames-structured',
   weight: 2,
   input: fc
-    .record({ entropy: fc.uint8Array({ maxLength: 80 }), direct: fc.boolean() })
+    .record({ entropy: fc.uint8Array({ maxLength: 120, size: 'max' }), direct: fc.boolean() })
     .map(({ entropy, direct }) => ({ ...buildStream(entropy), direct })),
   run: compare,
 });

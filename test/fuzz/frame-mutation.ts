@@ -3,7 +3,7 @@ import { encodePayload } from '../../packages/daemon/src/core/wire/codec.js';
 import { decodeFields } from '../../packages/daemon/src/core/wire/fields.js';
 import { ByteSource } from './byte-source.js';
 import { encodeLoosely } from './loose-cbor.js';
-import { anyValue } from './near-values.js';
+import { anyText, anyValue } from './near-values.js';
 
 /** A frame as it goes over the wire, sound or not. */
 export interface WireFrame {
@@ -57,56 +57,127 @@ function withByte(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return changed;
 }
 
-/** A sound frame with values of it exchanged, keys swapped, fields left out or added, and lengths that lie. */
+/** A sound frame with a few values of it exchanged, keys swapped, fields left out or added, and now and then lengths that lie. */
 export function mutateFields(entropy: Uint8Array): WireFrame {
   const source = new ByteSource(entropy);
   const { type, payload } = source.pick(soundFrames);
-  return { type, payload: encodeLoosely(mutateValue(decodeFields(payload), source), source) };
+  const count = countValues(decodeFields(payload));
+  const places = new Set(Array.from({ length: 1 + source.below(3) }, () => source.below(count)));
+  return { type, payload: new FieldMutation(source, places).change(payload) };
 }
 
-function mutateValue(value: unknown, source: ByteSource): unknown {
-  if (source.oneIn(10)) return anyValue(source);
-  if (value instanceof Map) return mutateMap(value, source);
-  if (Array.isArray(value)) return mutateList(value, source);
-  if (value instanceof Uint8Array) return mutateByteString(value, source);
-  if (typeof value === 'number' && source.oneIn(4))
-    return value + source.pick([1, -1, 256, 2 ** 32, 2 ** 53]);
-  if (typeof value === 'string' && source.oneIn(4))
-    return value + source.pick(['', '/', '\0', 'x', '/..', ' ']);
-  return value;
+/** Values of a payload, those inside of entries included. */
+function countValues(value: unknown): number {
+  if (value instanceof Map)
+    return 1 + [...value.values()].reduce<number>((sum, item) => sum + countValues(item), 0);
+  if (Array.isArray(value)) return 1 + value.reduce<number>((sum, item) => sum + countValues(item), 0);
+  const fields = readPacked(value);
+  return fields === undefined ? 1 : 1 + countValues(fields);
 }
 
-function mutateMap(map: ReadonlyMap<unknown, unknown>, source: ByteSource): Map<unknown, unknown> {
-  const pairs = [...map].map(([key, value]) => [key, mutateValue(value, source)] as [unknown, unknown]);
-  const [first, second] = [pairs[source.below(pairs.length)], pairs[source.below(pairs.length)]];
-  if (first !== undefined && second !== undefined && source.oneIn(6)) {
-    [first[0], second[0]] = [second[0], first[0]];
+/** Entries are maps inside of byte strings. */
+function readPacked(value: unknown): unknown {
+  if (!(value instanceof Uint8Array) || value.length < 17 || ((value[0] ?? 0) & 0xe0) !== 0xa0)
+    return undefined;
+  try {
+    return decodeFields(value);
+  } catch {
+    return undefined;
   }
-  if (source.oneIn(8)) pairs.splice(source.below(pairs.length), 1);
-  if (source.oneIn(8)) pairs.push([source.byte(), anyValue(source)]);
-  if (source.oneIn(8)) pairs.reverse();
+}
+
+/** Walks through a payload and changes the values at some places of that walk. */
+class FieldMutation {
+  #place = 0;
+  readonly #lies: ByteSource;
+
+  constructor(
+    private readonly source: ByteSource,
+    private readonly places: ReadonlySet<number>,
+  ) {
+    this.#lies = source.oneIn(3) ? source : new ByteSource(new Uint8Array());
+  }
+
+  change(payload: Uint8Array): Uint8Array {
+    return encodeLoosely(this.#walk(decodeFields(payload)), this.#lies);
+  }
+
+  #walk(value: unknown): unknown {
+    const isChosen = this.places.has(this.#place++);
+    const walked = this.#walkInto(value);
+    return isChosen ? changeValue(walked, this.source) : walked;
+  }
+
+  #walkInto(value: unknown): unknown {
+    if (value instanceof Map) return new Map([...value].map(([key, item]) => [key, this.#walk(item)]));
+    if (Array.isArray(value)) return value.map((item) => this.#walk(item));
+    const fields = readPacked(value);
+    return fields === undefined ? value : encodeLoosely(this.#walk(fields), this.#lies);
+  }
+}
+
+function changeValue(value: unknown, source: ByteSource): unknown {
+  if (source.oneIn(4)) return anyValue(source);
+  if (value instanceof Map) return changeMap(value, source);
+  if (Array.isArray(value)) return changeList(value, source);
+  if (value instanceof Uint8Array) return changeBytes(value, source);
+  if (typeof value === 'number') return value + source.pick([1, -1, 2, 256, 2 ** 32, 2 ** 53]);
+  if (typeof value === 'boolean') return !value;
+  if (typeof value !== 'string') return anyValue(source);
+  return source.oneIn(2) ? anyText(source) : value + source.pick(['/', '\0', 'x', '/..', ' ', '']);
+}
+
+function changeMap(map: ReadonlyMap<unknown, unknown>, source: ByteSource): Map<unknown, unknown> {
+  const pairs = [...map].map(([key, value]) => [key, value] as [unknown, unknown]);
+  const [first, second] = [pairs[source.below(pairs.length)], pairs[source.below(pairs.length)]];
+  switch (source.below(5)) {
+    case 0:
+      if (first !== undefined && second !== undefined) [first[0], second[0]] = [second[0], first[0]];
+      break;
+    case 1:
+      if (first !== undefined && second !== undefined) [first[1], second[1]] = [second[1], first[1]];
+      break;
+    case 2:
+      pairs.splice(source.below(pairs.length), 1);
+      break;
+    case 3:
+      pairs.push([source.byte(), anyValue(source)]);
+      break;
+    default:
+      pairs.reverse();
+  }
   return new Map(pairs);
 }
 
-function mutateList(list: readonly unknown[], source: ByteSource): unknown[] {
-  const items = list.map((item) => mutateValue(item, source));
-  if (source.oneIn(8)) items.splice(source.below(items.length + 1), 1);
-  if (source.oneIn(8)) items.push(anyValue(source));
-  if (source.oneIn(8)) return Array.from({ length: 2 ** (1 + source.below(5)) }, () => items).flat();
-  return items;
+function changeList(list: readonly unknown[], source: ByteSource): unknown[] {
+  const at = source.below(list.length + 1);
+  switch (source.below(4)) {
+    case 0:
+      return list.toSpliced(at, 1);
+    case 1:
+      return list.toSpliced(at, 0, anyValue(source));
+    case 2:
+      return list.toReversed();
+    default:
+      return Array.from({ length: 2 ** (1 + source.below(5)) }, () => list).flat();
+  }
 }
 
-/** Entries are maps inside of byte strings: they are opened, changed and packed again. */
-function mutateByteString(bytes: Uint8Array, source: ByteSource): Uint8Array {
-  const isMap = ((bytes[0] ?? 0) & 0xe0) === 0xa0;
-  if (isMap && bytes.length > 16 && !source.oneIn(8)) {
-    try {
-      return encodeLoosely(mutateValue(decodeFields(bytes), source), source);
-    } catch {
-      // Not a map after all.
-    }
+/** One piece twice or two pieces in the other order: vectors and lists of chunks are such pieces. */
+function changeBytes(bytes: Uint8Array, source: ByteSource): Uint8Array {
+  const length = source.pick([8, 16, 32, 36]);
+  const at = length * source.below(Math.floor(bytes.length / length) + 1);
+  const [piece, rest] = [bytes.subarray(at, at + length), bytes.subarray(at + length)];
+  switch (source.below(4)) {
+    case 0:
+      return join(bytes.subarray(0, at + length), piece, rest);
+    case 1:
+      return join(bytes.subarray(0, at), rest.subarray(0, length), piece, rest.subarray(length));
+    case 2:
+      return join(bytes.subarray(0, at), rest);
+    default:
+      return editBytes(bytes, source);
   }
-  return source.oneIn(4) ? editBytes(bytes, source) : bytes;
 }
 
 function join(...parts: readonly Uint8Array[]): Uint8Array {

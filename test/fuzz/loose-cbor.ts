@@ -64,7 +64,7 @@ function writeHead(out: number[], major: number, length: number | bigint, source
   }
   const shortest =
     argument < 24n ? 0 : argument < 0x100n ? 1 : argument < 0x10000n ? 2 : fourOrEight(argument);
-  const width = source.oneIn(60) ? source.pick([1, 2, 4, 8]) : shortest;
+  const width = source.oneIn(30) ? source.pick([1, 2, 4, 8]) : shortest;
   if (width < shortest || width === 0) {
     out.push((major << 5) | Number(argument % 24n));
     return;

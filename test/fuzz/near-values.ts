@@ -87,6 +87,11 @@ const FORBIDDEN: readonly (readonly number[])[] = [
 
 const MAX_ITEMS = 12;
 
+/** A name, a path or a text, sound or not. */
+export function anyText(source: ByteSource): string {
+  return source.pick(TEXTS);
+}
+
 /** Some value that a field might hold, or should not. */
 export function anyValue(source: ByteSource, depth = 0): unknown {
   switch (source.below(depth > 4 ? 6 : 10)) {
@@ -95,7 +100,7 @@ export function anyValue(source: ByteSource, depth = 0): unknown {
     case 1:
       return source.pick(NUMBERS);
     case 2:
-      return source.pick(TEXTS);
+      return anyText(source);
     case 3:
       return source.take(source.pick(LENGTHS));
     case 4:

@@ -70,7 +70,7 @@ export const structuredPayloads = fuzzTarget<WireFrame>({
   name: 'payloads-cbor',
   weight: 3,
   input: fc
-    .record({ type: fc.constantFrom(...TYPES), entropy: fc.uint8Array({ maxLength: 80 }) })
+    .record({ type: fc.constantFrom(...TYPES), entropy: fc.uint8Array({ maxLength: 100, size: 'max' }) })
     .map(({ type, entropy }) => {
       const source = new ByteSource(entropy);
       const fields = anyFields(source);
@@ -79,7 +79,7 @@ export const structuredPayloads = fuzzTarget<WireFrame>({
   run: decodeAndReturn,
 });
 
-const entropy = fc.uint8Array({ minLength: 2, maxLength: 64 });
+const entropy = fc.uint8Array({ minLength: 2, maxLength: 160, size: 'max' });
 
 export const damagedFrames = fuzzTarget<WireFrame>({
   name: 'frames-with-changed-bytes',

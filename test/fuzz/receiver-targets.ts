@@ -15,11 +15,15 @@ const OTHER_FOLDER = 'other' as FolderId;
 const INDEX = '0123456789abcdef' as IndexId;
 const OTHER_INDEX = 'ffffffffffffffff' as IndexId;
 const AFTER = 5;
+const STREAMS: readonly number[] = [0, 1, 2];
 
-/** What an index stream has said so far, as a receiver that keeps everything would know it. */
+/** What the index streams of a folder have said so far, as a receiver that keeps everything would know it. */
 interface Told {
   position: number;
-  isStarted: boolean;
+  /** The stream that is read. */
+  stream: number | undefined;
+  /** Streams that wait, by the sequence that they go on after. */
+  held: Map<number, number>;
   hasEnded: boolean;
   list: { path: string; chunks: number } | undefined;
 }
@@ -27,12 +31,14 @@ interface Told {
 /** Frames of an index stream, most of them as they should come, one after the other. */
 function buildIndexFrame(source: ByteSource, told: Told): Frame {
   const folder = source.oneIn(40) ? OTHER_FOLDER : FOLDER;
-  const around = told.position + source.pick([1, 1, 1, 2, 0, -1, 1_000]);
-  switch (source.below(8)) {
-    case 0: {
-      const afterSequence = source.oneIn(6) ? Math.max(0, around) : told.position;
+  const around = told.position + source.pick([1, 1, 1, 1, 1, 1, 2, 2, 3, 1_000, 0, -1]);
+  if (source.oneIn(30)) return source.pick(frames);
+  switch (source.below(told.hasEnded || source.oneIn(12) ? 8 : 7)) {
+    case 7: {
+      const afterSequence = source.oneIn(3) ? Math.max(0, around) : told.position;
       return { type: 'indexStart', folder, indexId: source.oneIn(8) ? OTHER_INDEX : INDEX, afterSequence };
     }
+    case 0:
     case 1:
     case 2:
     case 3:
@@ -44,21 +50,18 @@ function buildIndexFrame(source: ByteSource, told: Told): Frame {
       const offset = source.oneIn(8) ? source.byte() : (told.list?.chunks ?? 0);
       return { type: 'chunkListPart', folder, path: asPath(path), offset, chunks: chunksOf(source.below(4)) };
     }
-    case 6:
-      return { type: 'indexEnd', folder, upToSequence: Math.max(0, around - source.below(2)) };
     default:
-      return source.pick(frames);
+      return { type: 'indexEnd', folder, upToSequence: Math.max(0, around - source.below(2)) };
   }
 }
 
 function buildEntries(source: ByteSource, told: Told, from: number): SequencedEntry[] {
   let sequence = Math.max(0, from);
-  return Array.from({ length: source.below(4) }, () => {
+  return Array.from({ length: source.below(4) }, (_, i) => {
     const entry = { sequence, entry: entryOf('d', { content: directory, vector: { a: 1 }, at: 1 }) };
-    sequence += source.below(3);
-    return told.list === undefined || source.oneIn(8)
-      ? entry
-      : entryInParts(source, told.list, entry.sequence);
+    sequence += source.oneIn(12) ? 0 : 1 + source.below(2);
+    const isInParts = told.list !== undefined && (i === 0) !== source.oneIn(16);
+    return told.list !== undefined && isInParts ? entryInParts(source, told.list, entry.sequence) : entry;
   });
 }
 
@@ -78,38 +81,57 @@ function chunksOf(count: number): ChunkRef[] {
   return Array.from({ length: count }, () => ({ hash: hashOf('c'), lengthBytes: 10 }));
 }
 
-/** Follows what the frame tells; what no receiver may take is told nothing of. */
-function follow(frame: Frame, told: Told): void {
-  if (frame.type === 'indexStart') told.isStarted = true;
-  else if (frame.type === 'indexEnd') told.position = frame.upToSequence;
-  else if (frame.type === 'indexEntries') {
+/** Follows what the frame tells; it is one that may come. */
+function follow(frame: Frame, stream: number, told: Told): void {
+  if (frame.type === 'indexStart') {
+    if (goesOn(frame, told)) told.stream = stream;
+    else told.held.set(frame.afterSequence, stream);
+  } else if (frame.type === 'indexEnd') {
+    told.position = frame.upToSequence;
+    told.hasEnded = true;
+    told.stream = told.held.get(told.position) ?? told.stream;
+    told.held.delete(told.position);
+  } else if (frame.type === 'indexEntries') {
     told.position = frame.entries.at(-1)?.sequence ?? told.position;
     if (frame.entries.length > 0) told.list = undefined;
+    told.hasEnded = false;
   } else if (frame.type === 'chunkListPart') {
     told.list = { path: frame.path, chunks: (told.list?.chunks ?? 0) + frame.chunks.length };
   }
-  told.hasEnded = frame.type === 'indexEnd' || (told.hasEnded && frame.type === 'indexStart');
+}
+
+function goesOn(frame: Frame & { type: 'indexStart' }, { position, hasEnded, list }: Told): boolean {
+  return frame.afterSequence === position && hasEnded && list === undefined;
 }
 
 /** Whether a frame is one that may come next. Where this and the receiver differ, one of them is wrong. */
-function mayCome(frame: Frame, told: Told): boolean {
+function mayCome(frame: Frame, stream: number, told: Told): boolean {
   if (!('folder' in frame) || frame.folder !== FOLDER) return false;
+  if (frame.type === 'indexStart') return mayStart(frame, stream, told);
+  if (stream !== told.stream) return false;
+  const limit = Math.min(...told.held.keys());
   switch (frame.type) {
-    case 'indexStart': {
-      const goesOn = frame.indexId === INDEX && frame.afterSequence === told.position;
-      return goesOn && told.hasEnded && told.list === undefined;
-    }
     case 'indexEnd':
-      return told.isStarted && told.list === undefined && frame.upToSequence >= told.position;
+      return told.list === undefined && frame.upToSequence >= told.position && frame.upToSequence <= limit;
     case 'chunkListPart': {
       const fits = told.list === undefined || told.list.path === frame.path;
-      return told.isStarted && fits && frame.chunks.length > 0 && frame.offset === (told.list?.chunks ?? 0);
+      return fits && frame.chunks.length > 0 && frame.offset === (told.list?.chunks ?? 0);
     }
-    case 'indexEntries':
-      return told.isStarted && ascends(frame.entries, told) && fitsList(frame.entries, told);
+    case 'indexEntries': {
+      const isLow = (frame.entries.at(-1)?.sequence ?? 0) <= limit;
+      return isLow && ascends(frame.entries, told) && fitsList(frame.entries, told);
+    }
     default:
       return false;
   }
+}
+
+/** At once, or held for later: on another stream than is read, unless that one has ended. */
+function mayStart(frame: Frame & { type: 'indexStart' }, stream: number, told: Told): boolean {
+  if (frame.indexId !== INDEX || frame.afterSequence < told.position) return false;
+  if (goesOn(frame, told)) return true;
+  const isBusy = stream === told.stream && !(told.hasEnded && told.list === undefined);
+  return !isBusy && !told.held.has(frame.afterSequence);
 }
 
 function ascends(entries: readonly SequencedEntry[], { position }: Told): boolean {
@@ -133,14 +155,25 @@ function fitsList(entries: readonly SequencedEntry[], { list }: Told): boolean {
 function receiveAll(entropy: Uint8Array): void {
   const source = new ByteSource(entropy);
   const receiver = new IndexReceiver({ folder: FOLDER, indexId: INDEX, afterSequence: AFTER });
-  const told: Told = { position: AFTER, isStarted: false, hasEnded: true, list: undefined };
+  const told: Told = {
+    position: AFTER,
+    stream: undefined,
+    held: new Map(),
+    hasEnded: true,
+    list: undefined,
+  };
   const start: Frame = { type: 'indexStart', folder: FOLDER, indexId: INDEX, afterSequence: AFTER };
   let next: Frame = source.oneIn(8) ? buildIndexFrame(source, told) : start;
   for (;;) {
-    const isFine = mayCome(next, told);
+    // A stream that is held is not read on.
+    const readable = STREAMS.filter((candidate) => ![...told.held.values()].includes(candidate));
+    const current = told.stream;
+    const isElsewhere = current === undefined || next.type === 'indexStart' || source.oneIn(12);
+    const stream = isElsewhere ? source.pick(readable) : current;
+    const isFine = mayCome(next, stream, told);
     const before = receiver.sequence;
     try {
-      const { entries, endedAt } = receiver.handle(next);
+      const { entries, endedAt } = receiver.handle(next, stream);
       check(isFine, `a ${next.type} frame was taken that may not come here`);
       check(ascends(entries, { ...told, position: before }), 'entries do not ascend');
       check(endedAt === undefined || endedAt >= before, 'it ended before where it stood');
@@ -149,9 +182,9 @@ function receiveAll(entropy: Uint8Array): void {
       check(!isFine, `a ${next.type} frame was refused that may come here: ${error.message}`);
       return;
     }
-    follow(next, told);
+    follow(next, stream, told);
     check(receiver.sequence === told.position, 'it stands elsewhere');
-    if (source.isEmpty) return;
+    if (source.isEmpty || told.held.size === STREAMS.length) return;
     next = buildIndexFrame(source, told);
   }
 }
@@ -159,7 +192,7 @@ function receiveAll(entropy: Uint8Array): void {
 export const indexFrames = fuzzTarget<Uint8Array>({
   name: 'index-receiver',
   weight: 2,
-  input: fc.uint8Array({ maxLength: 80 }),
+  input: fc.uint8Array({ maxLength: 200, size: 'max' }),
   run: receiveAll,
 });
 
