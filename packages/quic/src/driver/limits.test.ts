@@ -54,6 +54,18 @@ describe('ReceiveBudget', () => {
     }
   });
 
+  it('does not mind the overhead of small packets, however long it goes on, nor one in twenty that comes twice', () => {
+    const budget = new ReceiveBudget(64 * MIB, 0);
+    // A minute of 1 Gbit/s in packets of 1,350 bytes, with next to nothing to acknowledge.
+    for (let second = 1; second <= 60; second++) {
+      for (let packet = 0; packet < 90_000; packet++) {
+        budget.noteReceived(1_350);
+        if (packet % 20 !== 0) budget.noteDelivered(1_297);
+      }
+      expect(budget.isExceeded(second * 1_000)).toBe(false);
+    }
+  });
+
   it('does not mind bytes that are read, or acknowledgements of what we send', () => {
     const budget = new ReceiveBudget(64 * MIB, 0);
     for (let i = 0; i < 1_000; i++) {
@@ -66,7 +78,9 @@ describe('ReceiveBudget', () => {
 
   it('notices a flood that carries nothing', () => {
     const budget = new ReceiveBudget(64 * MIB, 0);
-    budget.noteReceived(98 * MIB);
+    for (let packet = 0; packet < 85_000; packet++) budget.noteReceived(1_200);
+    expect(budget.isExceeded(0)).toBe(false);
+    for (let packet = 0; packet < 5_000; packet++) budget.noteReceived(1_200);
     expect(budget.isExceeded(1_000)).toBe(true);
   });
 });
