@@ -28,3 +28,12 @@ export { type PoolRequestOptions, requestOverPool } from './pool-request.js';
 export type { PoolCounts, PooledConnectionState, PooledRole, PooledState, PoolState } from './pool-state.js';
 export type { Lease, LeaseOptions } from './pooled-connection.js';
 export { TokenBucket, type TokenBucketOptions } from './rate-limiter.js';
+export {
+  type PooledSession,
+  type StreamLease,
+  StreamPool,
+  type StreamPoolDependencies,
+  StreamPoolError,
+  type StreamPoolOptions,
+  type StreamPoolStats,
+} from './stream-pool.js';
