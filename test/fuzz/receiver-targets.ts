@@ -17,6 +17,12 @@ const OTHER_INDEX = 'ffffffffffffffff' as IndexId;
 const AFTER = 5;
 const STREAMS: readonly number[] = [0, 1, 2];
 
+interface ToldList {
+  readonly path: string;
+  readonly chunks: number;
+  readonly sizeBytes: number;
+}
+
 /** What the index streams of a folder have said so far, as a receiver that keeps everything would know it. */
 interface Told {
   position: number;
@@ -25,7 +31,7 @@ interface Told {
   /** Streams that wait, by the sequence that they go on after. */
   held: Map<number, number>;
   hasEnded: boolean;
-  list: { path: string; chunks: number } | undefined;
+  list: ToldList | undefined;
 }
 
 /** Frames of an index stream, most of them as they should come, one after the other. */
@@ -65,13 +71,9 @@ function buildEntries(source: ByteSource, told: Told, from: number): SequencedEn
   });
 }
 
-function entryInParts(
-  source: ByteSource,
-  list: { readonly path: string; readonly chunks: number },
-  sequence: number,
-): SequencedEntry {
+function entryInParts(source: ByteSource, list: ToldList, sequence: number): SequencedEntry {
   const chunksInParts = list.chunks + (source.oneIn(8) ? 1 : 0);
-  const sizeBytes = list.chunks * 10 + (source.oneIn(8) ? 1 : 0);
+  const sizeBytes = list.sizeBytes + (source.oneIn(8) ? 1 : 0);
   const hash = list.chunks === 1 ? hashOf('c') : hashOf('whole');
   const content = { type: 'file' as const, sizeBytes, hash, chunks: [] };
   return { sequence, entry: entryOf(list.path, { content, vector: { a: 1 }, at: 1 }), chunksInParts };
@@ -96,7 +98,9 @@ function follow(frame: Frame, stream: number, told: Told): void {
     if (frame.entries.length > 0) told.list = undefined;
     told.hasEnded = false;
   } else if (frame.type === 'chunkListPart') {
-    told.list = { path: frame.path, chunks: (told.list?.chunks ?? 0) + frame.chunks.length };
+    const { path, chunks } = frame;
+    const sizeBytes = chunks.reduce((sum, { lengthBytes }) => sum + lengthBytes, told.list?.sizeBytes ?? 0);
+    told.list = { path, chunks: (told.list?.chunks ?? 0) + chunks.length, sizeBytes };
   }
 }
 
@@ -147,7 +151,7 @@ function fitsList(entries: readonly SequencedEntry[], { list }: Told): boolean {
   return entries.every(({ entry, chunksInParts }, i) => {
     if (i > 0 || list === undefined) return chunksInParts === undefined;
     const { content } = entry.version;
-    const isWhole = content.type === 'file' && content.sizeBytes === list.chunks * 10;
+    const isWhole = content.type === 'file' && content.sizeBytes === list.sizeBytes;
     return isWhole && entry.path === list.path && chunksInParts === list.chunks;
   });
 }

@@ -1,3 +1,4 @@
+import { datagrams, packetHeaders, requests } from './datagram-and-rpc-targets.js';
 import { rawStreams, structuredStreams } from './frame-decoder-target.js';
 import type { FuzzTarget } from './fuzz-target.js';
 import { alteredFrames, damagedFrames, rawPayloads, structuredPayloads } from './payload-targets.js';
@@ -13,4 +14,7 @@ export const targets: readonly FuzzTarget[] = [
   alteredFrames,
   indexFrames,
   handshakes,
+  datagrams,
+  packetHeaders,
+  requests,
 ];
