@@ -1,69 +1,28 @@
-import type { BidiStream, Connection, IncomingStream } from '@landropic/quic';
+import type { Connection, IncomingStream } from '@landropic/quic';
 import { FrameError, readFrames, TransportError } from '@landropic/quic';
-import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
-import type { Clock } from '../core/ports/clock.js';
-import { Grease, type RandomNumber } from '../core/session/grease.js';
+import type { DeviceKey } from '../core/model/identifiers.js';
+import { Grease } from '../core/session/grease.js';
 import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
-import type { OverloadOptions } from '../core/session/overload-policy.js';
 import type { Presence } from '../core/session/peer-presence.js';
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
 import { frameLimit, Limits } from '../core/wire/limits.js';
-import type { ChunkSupplier } from './content-fetch.js';
 import { ControlStream } from './control-stream.js';
-import type { LinkedFolder } from './folder-link.js';
 import { identifyStream } from './incoming-streams.js';
 import { PingClock } from './ping-clock.js';
 import { plainText } from './plain-text.js';
 import { SessionDatagrams } from './session-datagrams.js';
 import { SessionFolders } from './session-folders.js';
+import type { ChunkExchange, ChunkSpread, PeerSessionDependencies } from './session-ports.js';
 
-/** The chunk side of a connection, made by the transfer adapter. */
-export interface ChunkExchange {
-  readonly client: ChunkSupplier & { close(): void };
-  serve(stream: BidiStream, firstBytes: Uint8Array): Promise<void>;
-  /** Requests of the peer that are not answered whole. */
-  readonly serving?: () => number;
-}
-
-export interface SessionIdentity {
-  readonly bootId: string;
-  readonly name: string;
-  readonly software: string;
-}
-
-export interface PeerSessionDependencies {
-  readonly connection: Connection;
-  readonly device: DeviceKey;
-  readonly clock: Clock;
-  readonly identity: SessionIdentity;
-  readonly sessionId: string;
-  /** Folders shared with this device that are ready, by ID. Asked again whenever it matters. */
-  readonly sharedFolders: () => ReadonlyMap<FolderId, LinkedFolder>;
-  readonly exchange: (onFailure: (error: unknown) => void) => ChunkExchange;
-  /** Chance: now and then something is sent that the peer has to pass over. Without it nothing of the kind is. */
-  readonly random?: RandomNumber;
-  readonly overload?: OverloadOptions;
-  readonly events: SessionEvents;
-}
-
-export interface SessionEvents {
-  /** The handshake is done. The owner decides whether this connection stays; nothing else goes out before. */
-  established(session: PeerSession): void;
-  /** The peer shares a folder that we do not share with it (yet). */
-  offered(session: PeerSession, states: readonly FolderState[]): void;
-  /** Both sides share this folder, and it is exchanged from now on. */
-  shared(session: PeerSession, folder: FolderId): void;
-  /** The peer no longer shares, or does not want, this folder. */
-  withdrawn(session: PeerSession, folder: FolderId): void;
-  /** The peer broke the protocol, or spoke none that we know, and was closed for it. */
-  violated(session: PeerSession, text: string): void;
-  /** The peer reported an error. */
-  reported(session: PeerSession, text: string): void;
-  /** Something failed here; the connection was closed, and will be made again. */
-  failed(session: PeerSession, error: unknown): void;
-}
+export type {
+  ChunkExchange,
+  ChunkSpread,
+  PeerSessionDependencies,
+  SessionEvents,
+  SessionIdentity,
+} from './session-ports.js';
 
 /** After a Goodbye what is under way has this long. */
 const GOODBYE_MS = 5_000;
@@ -85,6 +44,7 @@ export class PeerSession {
   private readonly chosen: Promise<void>;
   private resolveChosen: () => void = () => {};
   private exchange: ChunkExchange | undefined;
+  private spread: ChunkSpread | undefined;
   private controlSeen = false;
   private active = false;
   private ended = false;
@@ -114,6 +74,7 @@ export class PeerSession {
         hello: { ...deps.identity, features: grease?.features() ?? [] },
         ownFolders: () => this.folders.announceAll(),
         sessionId: deps.sessionId,
+        connectionRole: deps.connectionRole ?? 'primary',
       },
       clock.monotonicMs(),
     );
@@ -137,6 +98,16 @@ export class PeerSession {
     return this.datagrams.peerPresence;
   }
 
+  /** The connection carries chunks alone, beside a primary one. */
+  get isData(): boolean {
+    return this.peerInfo?.role === 'data';
+  }
+
+  /** What its connection carries of chunks; undefined while it is not active. */
+  get chunks(): ChunkExchange | undefined {
+    return this.ended ? undefined : this.exchange;
+  }
+
   get isActive(): boolean {
     return this.active;
   }
@@ -148,11 +119,16 @@ export class PeerSession {
     this.armDeadline();
   }
 
-  /** This connection stays: folders in common start to be exchanged. */
+  /** This connection stays: folders in common start to be exchanged, or chunks alone where it is for data. */
   activate(): void {
     if (this.active || this.ended) return;
     this.active = true;
     this.exchange = this.deps.exchange((error) => this.fail(error));
+    if (this.isData) {
+      this.resolveChosen();
+      return;
+    }
+    this.spread = this.deps.spread?.(this.exchange.client);
     this.datagrams.start();
     this.folders.theirs(this.theirFolders);
     this.control.sendGrease();
@@ -162,6 +138,11 @@ export class PeerSession {
   /** One round trip of the application, in ms. Rejects when the deadline passes or the session ends. */
   ping(timeoutMs: number, signal?: AbortSignal): Promise<number> {
     return this.pings.measure(timeoutMs, signal);
+  }
+
+  /** Tells the peer to ask for nothing more here. */
+  sayGoodbye(reason: string): void {
+    this.sendControl({ type: 'goodbye', reason });
   }
 
   /** Says goodbye, asks for nothing more, lets what is under way finish within 5 s, and closes. */
@@ -192,7 +173,7 @@ export class PeerSession {
         clock: deps.clock,
         sharedFolders: deps.sharedFolders,
         send: (frame) => this.sendControl(frame),
-        supplier: () => this.requireExchange().client,
+        supplier: () => this.spread ?? this.requireExchange().client,
         onOffered: (states) => deps.events.offered(this, states),
         onShared: (folder) => deps.events.shared(this, folder),
         onChanged: (folder) => this.datagrams.noteActivity(folder),
@@ -214,7 +195,8 @@ export class PeerSession {
     const { clock } = this.deps;
     const deadlineMs = clock.monotonicMs() + withinMs;
     while (!this.ended && clock.monotonicMs() < deadlineMs) {
-      if (this.folders.requestsUnderWay + (this.exchange?.serving?.() ?? 0) === 0) return true;
+      const serving = (this.exchange?.serving?.() ?? 0) + (this.spread?.serving() ?? 0);
+      if (this.folders.requestsUnderWay + serving === 0) return true;
       await new Promise<void>((resolve) => clock.after(IDLE_CHECK_MS, resolve));
     }
     return false;
@@ -231,6 +213,7 @@ export class PeerSession {
     this.cancelDeadline?.();
     this.datagrams.stop();
     this.pings.stop();
+    this.spread?.close();
     this.exchange?.client.close();
     this.resolveChosen();
     try {
@@ -256,6 +239,7 @@ export class PeerSession {
       if (this.ended) return;
       if (identified.kind === 'chunks')
         await this.requireExchange().serve(identified.stream, identified.rest);
+      else if (this.isData) throw new WireError('malformed', `a stream for ${identified.kind} beside chunks`);
       else if (identified.kind === 'index' || identified.kind === 'receipts') {
         await this.folders.read(identified.kind, identified.streamKind, identified.stream, identified.rest);
       } else throw new WireError('malformed', 'a pairing stream on a paired connection');
@@ -278,6 +262,8 @@ export class PeerSession {
       this.perform(this.handshake.handle(frame, this.deps.clock.monotonicMs()));
       return;
     }
+    if (this.isData && !DATA_FRAMES.has(frame.type))
+      throw new WireError('malformed', `a ${frame.type} frame on a connection for data`);
     switch (frame.type) {
       case 'ping':
         this.sendControl({ type: 'pong', nonce: frame.nonce });
@@ -289,7 +275,8 @@ export class PeerSession {
         this.folders.throttled(frame);
         break;
       case 'goodbye':
-        this.peerLeaves();
+        if (this.isData) this.deps.events.retired?.(this);
+        else this.peerLeaves();
         break;
       case 'folderOffer':
       case 'folderAccept':
@@ -383,6 +370,9 @@ export class PeerSession {
     void this.close(code, reason);
   }
 }
+
+/** What may come on the control stream of a connection for data. */
+const DATA_FRAMES: ReadonlySet<Frame['type']> = new Set(['ping', 'pong', 'goodbye', 'error']);
 
 /** Streams end with FIN; cancelling and refusing are frames. */
 const WAS_CUT: ReadonlySet<TransportError['code']> = new Set(['stream-reset', 'stream-stopped']);

@@ -54,7 +54,8 @@ const TIMEOUT_MS = 10_000;
  * 2. Each state takes exactly one type of frame; any other is a protocol error.
  * 3. It ends once: established, or closed. After that it takes nothing and does nothing.
  * 4. Established means on both sides: version, features and folders of the other are known, its own were sent.
- * 5. A peer that knows no common version is told so by a HelloAck without one before the connection closes.
+ * 5. A connection for data tells of no folders: it has its primary's.
+ * 6. A peer that knows no common version is told so by a HelloAck without one before the connection closes.
  */
 export class Handshake {
   /** When {@link tick} ends it, on the clock of the constructor's `nowMs`. */
@@ -94,9 +95,7 @@ export class Handshake {
     if (this.state === 'awaits-hello' && frame.type === 'hello') return this.answerHello(frame);
     if (this.state === 'awaits-hello-ack' && frame.type === 'helloAck') return this.authenticate(frame);
     if (this.state === 'awaits-auth' && frame.type === 'auth') {
-      return this.establish(frame.folders, () => [
-        send({ type: 'authOk', folders: this.options.ownFolders() }),
-      ]);
+      return this.establish(frame.folders, () => [send({ type: 'authOk', folders: this.toldFolders() })]);
     }
     if (this.state === 'awaits-auth-ok' && frame.type === 'authOk') {
       return this.establish(frame.folders, () => []);
@@ -131,7 +130,7 @@ export class Handshake {
     const features = this.inCommon(frame.features);
     this.peer = { bootId, name, software, features, version, sessionId, role };
     this.state = 'awaits-auth-ok';
-    return [send({ type: 'auth', folders: this.options.ownFolders() })];
+    return [send({ type: 'auth', folders: this.toldFolders() })];
   }
 
   private establish(
@@ -142,8 +141,15 @@ export class Handshake {
     if (new Set(theirFolders.map((state) => state.folder)).size < theirFolders.length) {
       return this.close(CloseCode.protocolError, 'the peer told of a folder twice');
     }
+    if (this.peer.role === 'data' && theirFolders.length > 0) {
+      return this.close(CloseCode.protocolError, 'the peer told of folders on a connection for data');
+    }
     this.state = 'done';
     return [...answer(), { do: 'established', peer: this.peer, theirFolders }];
+  }
+
+  private toldFolders(): readonly FolderState[] {
+    return this.peer?.role === 'data' ? [] : this.options.ownFolders();
   }
 
   private inCommon(features: readonly string[]): readonly string[] {
