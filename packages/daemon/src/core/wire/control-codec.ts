@@ -34,6 +34,8 @@ function writeState(state: FolderState): Map<number, unknown> {
 function readState(value: unknown): FolderState {
   const fields = asFields(value, 'folder state');
   const heldIndex = fields.get(5);
+  if (heldIndex === undefined && fields.get(6) !== undefined)
+    throw malformed('held sequence', 'that of an index');
   return {
     folder: readFolder(fields.get(0)),
     label: readName(fields.get(1), 'label'),
