@@ -12,15 +12,24 @@ export class EndpointCounters {
   resetsSent = 0;
   readonly #rejected: Partial<Record<RejectionReason, number>> = {};
   readonly #refusedByCode: Record<number, number> = {};
+  /** Refused, and not ended yet. */
+  readonly #refused = new Set<object>();
 
-  countRejected(reason: RejectionReason): void {
-    this.#rejected[reason] = (this.#rejected[reason] ?? 0) + 1;
+  /** A refusal was pronounced: what becomes of the connection afterwards is not counted again. */
+  handleRefused(connection: object, reason: RejectionReason, closeCode: number): void {
+    this.#refused.add(connection);
+    if (reason === 'peer-refused') this.countRefused(closeCode);
+    else this.countRejected(reason);
   }
 
-  /** `verifyPeer` refused with this code. */
+  /** `verifyPeer` said no with this code. */
   countRefused(closeCode: number): void {
     this.countRejected('peer-refused');
     this.#refusedByCode[closeCode] = (this.#refusedByCode[closeCode] ?? 0) + 1;
+  }
+
+  countRejected(reason: RejectionReason): void {
+    this.#rejected[reason] = (this.#rejected[reason] ?? 0) + 1;
   }
 
   /** A connection has ended. Refusals have been counted already, when they were pronounced. */
@@ -28,14 +37,12 @@ export class EndpointCounters {
     connection: {
       readonly role: 'dialler' | 'acceptor';
       readonly isVerified: boolean;
-      readonly wasRefused: boolean;
     },
     info: CloseInfo,
   ): void {
+    if (this.#refused.delete(connection)) return;
     if (connection.isVerified) this.closed += 1;
-    else if (connection.role === 'acceptor' && !connection.wasRefused) {
-      this.countRejected(classifyUnverifiedEnd(info));
-    }
+    else if (connection.role === 'acceptor') this.countRejected(classifyUnverifiedEnd(info));
   }
 
   read(): Pick<

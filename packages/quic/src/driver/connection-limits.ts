@@ -18,11 +18,22 @@ export class ConnectionLimits {
   readonly budget: ReceiveBudget;
   readonly #maxPackets: number;
   #packets = 0;
+  #streamBytesRead = 0;
 
   constructor(profile: TransportProfile, now: number) {
     this.credit = new AbortCredit(profile);
     this.budget = new ReceiveBudget(profile.maxConnectionWindowBytes, now);
     this.#maxPackets = profile.maxPacketsPerKey ?? DEFAULT_MAX_PACKETS_PER_KEY;
+  }
+
+  get streamBytesRead(): number {
+    return this.#streamBytesRead;
+  }
+
+  /** The application took bytes of a stream. */
+  noteRead(bytes: number): void {
+    this.#streamBytesRead += bytes;
+    this.budget.noteDelivered(bytes);
   }
 
   noteSent(packets: number): void {

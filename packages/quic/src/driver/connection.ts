@@ -14,11 +14,12 @@ import {
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
 import { encodeReason, readCloseInfo } from './close-info.js';
+import { CongestionWindow } from './congestion-window.js';
+import { ConnectionDeadlines } from './connection-deadlines.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { ConnectionLimits } from './connection-limits.js';
 import { readConnectionStats } from './connection-stats.js';
 import { DatagramChannel } from './datagram-channel.js';
-import { DeadlineTimer } from './deadline-timer.js';
 import { parseQuicheError } from './error-parsing.js';
 import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
@@ -27,19 +28,16 @@ import { PeerVerification } from './peer-verification.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
+import { PROGRESS_CHECK_MS, SendProgress } from './send-progress.js';
 import { SendScheduler } from './send-scheduler.js';
-import { StallWatch } from './stall-watch.js';
 import type { QuicStream } from './stream.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
-import { UnverifiedBudget } from './unverified-budget.js';
 
 /** Packets sent in one go before other connections and arriving packets get their turn. */
 const PACKETS_PER_TURN = 512;
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
-const WINDOW_READ_INTERVAL_MS = 10;
-const STALL_CHECK_MS = 1_000;
 
 /**
  * One QUIC connection. Invariants:
@@ -60,26 +58,19 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly #streams: StreamTable;
   readonly #scheduler = new SendScheduler();
   readonly #closed = new Waiter<CloseInfo>();
-  readonly #timer: DeadlineTimer;
+  readonly #deadlines: ConnectionDeadlines;
+  readonly #window: CongestionWindow;
   readonly #packetSize: PacketSize;
   readonly #limits: ConnectionLimits;
-  readonly #stall = new StallWatch();
-  readonly #unverified: UnverifiedBudget;
+  readonly #progress = new SendProgress();
   readonly #sender: PacketSender;
   readonly #verification: PeerVerification;
   #earlyStream: Promise<SendStream> | undefined;
   #closing: { code: number; reason: string; deadlineMs: number } | undefined;
   #closeInfo: CloseInfo | undefined;
   #endError: TransportError | undefined;
-  #handshakeDeadlineMs: number;
-  #keepAliveAtMs: number;
   readonly #createdAtMs = performance.now();
-  #streamBytesRead = 0;
   #hasReceived = false;
-  #hasProgressed = false;
-  #checkedAtMs = 0;
-  #windowBytes = 0;
-  #windowReadAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly host: ConnectionHost,
@@ -99,10 +90,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
       refuse: (code, reason) => this.abandon(true, code, { by: 'local', code, reason }),
     });
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
-    const now = performance.now();
-    this.#verification = new PeerVerification(setup);
-    this.#unverified = new UnverifiedBudget(host.admission);
-    this.#limits = new ConnectionLimits(host.profile, now);
+    this.#verification = new PeerVerification(setup, host.admission);
+    this.#limits = new ConnectionLimits(host.profile, performance.now());
     this.datagrams = new DatagramChannel({
       quiche: setup.quiche,
       packetSize: this.#packetSize,
@@ -116,9 +105,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
       packetSize: this.#packetSize,
       countSent: (packets, bytes) => host.countSent(packets, bytes),
     });
-    this.#handshakeDeadlineMs = now + setup.handshakeTimeoutMs;
-    this.#keepAliveAtMs = now + host.profile.keepAliveMs;
-    this.#timer = new DeadlineTimer(() => this.#handleDeadline());
+    this.#window = new CongestionWindow(setup.quiche);
+    this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => this.#handleDeadline());
   }
 
   get #identity(): PeerIdentity | undefined {
@@ -136,11 +124,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   get isVerified(): boolean {
     return this.#identity !== undefined;
-  }
-
-  /** The peer was judged, and not accepted. */
-  get wasRefused(): boolean {
-    return this.#verification.wasRefused;
   }
 
   get isResumed(): boolean {
@@ -163,15 +146,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
     return this.#closed.promise;
   }
 
-  /** Of a dialler, before anything else: goes on with a session. One that TLS does not take is no harm. */
-  resume(session: Uint8Array): void {
-    try {
-      this.quiche.setSession(session);
-    } catch {
-      // A full handshake, then.
-    }
-  }
-
   /** Of a dialler, before anything else: opens the early stream as soon as that is possible, and begins it. */
   startEarly(bytes: Uint8Array): void {
     // TLS knows what may go early once the first packet is made.
@@ -182,13 +156,11 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   openBidi(options?: OpenOptions): Promise<BidiStream> {
-    return this.#endError === undefined
-      ? this.#streams.open('bidi', options)
-      : Promise.reject(this.#endError);
+    return this.#streams.open('bidi', options);
   }
 
   openUni(options?: OpenOptions): Promise<SendStream> {
-    return this.#endError === undefined ? this.#streams.open('uni', options) : Promise.reject(this.#endError);
+    return this.#streams.open('uni', options);
   }
 
   onStream(handler: (stream: IncomingStream) => void): void {
@@ -225,7 +197,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       ageMs: performance.now() - this.#createdAtMs,
       packetSizeBytes: this.#packetSize.currentBytes,
       streamsAborted: this.#limits.credit.aborted,
-      streamBytesRead: this.#streamBytesRead,
+      streamBytesRead: this.#limits.streamBytesRead,
       datagrams: this.datagrams.stats(),
       ...this.#streams.stats(),
     });
@@ -251,8 +223,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   countReadBytes(count: number): void {
-    this.#streamBytesRead += count;
-    this.#limits.budget.noteDelivered(count);
+    this.#limits.noteRead(count);
   }
 
   countAbort(stream: QuicStream, unreadBytes: number): void {
@@ -268,13 +239,13 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   receive(datagram: Buffer, host: string, port: number): void {
     if (this.#closeInfo !== undefined) return;
-    if (this.#identity === undefined && !this.#unverified.admit(datagram.length)) return;
+    if (this.#identity === undefined && !this.#verification.admit(datagram.length)) return;
     this.#limits.budget.noteReceived(datagram.length);
     try {
       this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
     } catch (error) {
       // quiche has noted what is fatal and closes by itself; the rest are damaged or foreign packets.
-      if (parseQuicheError(error).kind === 'tls') this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
+      if (parseQuicheError(error).kind === 'tls') this.#deadlines.endHandshake();
     }
     this.#hasReceived = true;
     if (this.#identity === undefined) {
@@ -299,8 +270,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #handleReceived(): void {
     this.#hasReceived = false;
     const now = performance.now();
-    this.#keepAliveAtMs = now + this.host.profile.keepAliveMs;
-    this.#stall.noteReceived(now);
+    this.#deadlines.noteReceived(now);
+    this.#progress.noteReceived(now);
     this.#packetSize.handleReceived(now);
     if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
     if (this.#identity === undefined || this.#closeInfo !== undefined) return;
@@ -321,14 +292,13 @@ export class QuicConnection implements Connection, Route, StreamHost {
       this.#refuse(refusal);
       return;
     }
-    this.#handshakeDeadlineMs = Number.POSITIVE_INFINITY;
+    this.#deadlines.endHandshake();
     this.#packetSize.start(performance.now());
     this.host.handleVerified(this);
   }
 
   #refuse(refusal: Refusal): void {
     const { isApplication, closeCode: code, reason } = refusal;
-    this.#verification.wasRefused = true;
     this.host.handleRejected(this, refusal);
     this.abandon(isApplication, code, { by: isApplication ? 'local' : 'transport', code, reason });
   }
@@ -340,10 +310,10 @@ export class QuicConnection implements Connection, Route, StreamHost {
       this.#identity !== undefined || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
     let budget = PACKETS_PER_TURN;
     for (;;) {
-      const taken = mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#readWindow()) : 0;
+      const taken =
+        mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#window.read(performance.now())) : 0;
       if (taken > 0) {
-        this.#hasProgressed = true;
-        this.#stall.noteProgress(performance.now());
+        this.#progress.noteTaken(performance.now());
       }
       const sent = this.#sender.send(budget);
       if (sent < 0) {
@@ -361,26 +331,16 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#setTimer();
   }
 
-  #readWindow(): number {
-    const now = performance.now();
-    if (now - this.#windowReadAtMs > WINDOW_READ_INTERVAL_MS) {
-      this.#windowReadAtMs = now;
-      this.#windowBytes = this.quiche.pathStats()[0]?.cwnd ?? 0;
-    }
-    return this.#windowBytes;
-  }
-
   // --- time
 
   #setTimer(): void {
     const now = performance.now();
-    const quicheMs = this.quiche.timeout();
-    let deadline = quicheMs === null ? Number.POSITIVE_INFINITY : now + quicheMs;
-    if (this.#identity === undefined) deadline = Math.min(deadline, this.#handshakeDeadlineMs);
-    else deadline = Math.min(deadline, this.#keepAliveAtMs, this.#packetSize.deadlineMs);
-    if (this.#closing !== undefined) deadline = Math.min(deadline, this.#closing.deadlineMs);
-    if (!this.#scheduler.isIdle) deadline = Math.min(deadline, now + STALL_CHECK_MS);
-    this.#timer.setDeadline(deadline);
+    this.#deadlines.arm(now, {
+      isVerified: this.#identity !== undefined,
+      packetSizeMs: this.#packetSize.deadlineMs,
+      closingMs: this.#closing?.deadlineMs ?? Number.POSITIVE_INFINITY,
+      stallCheckMs: this.#scheduler.isIdle ? Number.POSITIVE_INFINITY : now + PROGRESS_CHECK_MS,
+    });
   }
 
   #handleDeadline(): void {
@@ -389,28 +349,18 @@ export class QuicConnection implements Connection, Route, StreamHost {
     const timeoutMs = this.quiche.timeout();
     if (timeoutMs !== null && timeoutMs <= 0) this.#packetSize.handleTimeout(now);
     this.quiche.onTimeout();
-    if (this.#identity === undefined && now >= this.#handshakeDeadlineMs) {
+    if (this.#identity === undefined && this.#deadlines.isHandshakeOverdue(now)) {
       this.abandon(false, 0, { by: 'timeout', reason: 'no handshake in time' });
       return;
     }
-    if (now >= this.#keepAliveAtMs) {
-      this.#keepAliveAtMs = now + this.host.profile.keepAliveMs;
-      if (this.#identity !== undefined) this.quiche.sendAckEliciting();
-    }
-    this.#checkProgress(now);
-    if (this.#stall.isStalled(this.#scheduler.isUrgentWaiting, now)) {
+    if (this.#deadlines.takeKeepAlive(now) && this.#identity !== undefined) this.quiche.sendAckEliciting();
+    const hasMoved = this.#scheduler.isIdle ? undefined : this.#progress.check(now);
+    if (hasMoved !== undefined) this.#packetSize.handleCheck(now, this.quiche.stats().lost, hasMoved);
+    if (this.#progress.isStalled(this.#scheduler.isUrgentWaiting, now)) {
       this.#giveUp('urgent bytes could not be sent for too long');
       return;
     }
     this.process();
-  }
-
-  /** While bytes wait: do they move? */
-  #checkProgress(now: number): void {
-    if (this.#scheduler.isIdle || now - this.#checkedAtMs < STALL_CHECK_MS) return;
-    this.#checkedAtMs = now;
-    this.#packetSize.handleCheck(now, this.quiche.stats().lost, this.#hasProgressed);
-    this.#hasProgressed = false;
   }
 
   // --- the end
@@ -438,7 +388,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#endError ??= new TransportError('connection-closed', `the connection has ended: ${detail}`, {
       closeInfo: info,
     });
-    this.#timer.stop();
+    this.#deadlines.stop();
     this.#streams.failAll(this.#endError);
     this.#scheduler.clear();
     this.host.handleEnded(this, info, closing);

@@ -141,7 +141,7 @@ export class Dialler {
 
   #resume(connection: QuicConnection, { alpn, resumption, earlyData }: DialOptions): void {
     const session = resumption?.sessions.take(resumption.peerKey, alpn);
-    if (session !== undefined) connection.resume(session);
+    if (session !== undefined) setSession(connection, session);
     if (earlyData !== undefined) connection.startEarly(earlyData);
   }
 
@@ -154,6 +154,15 @@ export class Dialler {
     const waiter = this.#pending.get(connection);
     this.#pending.delete(connection);
     return waiter;
+  }
+}
+
+/** One that TLS does not take is no harm: then the handshake is a full one. */
+function setSession(connection: QuicConnection, session: Uint8Array): void {
+  try {
+    connection.quiche.setSession(session);
+  } catch {
+    // It is gone from the cache already.
   }
 }
 

@@ -188,8 +188,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   }
 
   handleRejected(connection: QuicConnection, { rejection, closeCode, reason }: Refusal): void {
-    if (rejection === 'peer-refused') this.counters.countRefused(closeCode);
-    else this.counters.countRejected(rejection);
+    this.counters.handleRefused(connection, rejection, closeCode);
     if (connection.role === 'dialler') this.#dialler.handleRejected(connection, closeCode, reason);
     else this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
   }

@@ -1,7 +1,9 @@
 import type { PeerIdentity } from '../transport.js';
 import type { ConnectionSetup } from './connection-host.js';
 import { findEarlyViolation, findResumptionViolation } from './early-data.js';
+import type { AdmissionLimits } from './options.js';
 import { judgePeer, type Refusal } from './peer-judgement.js';
+import { UnverifiedBudget } from './unverified-budget.js';
 
 /** Who a connection's peer is, from the moment when that is known. */
 export class PeerVerification {
@@ -10,14 +12,22 @@ export class PeerVerification {
   #chain: readonly Uint8Array[] = [];
   #isResumed = false;
   #isSessionStored = false;
-  wasRefused = false;
+  readonly #budget: UnverifiedBudget;
 
   constructor(
     private readonly setup: Pick<
       ConnectionSetup,
       'quiche' | 'role' | 'verifyPeer' | 'resumption' | 'storeSession'
     >,
-  ) {}
+    limits: AdmissionLimits,
+  ) {
+    this.#budget = new UnverifiedBudget(limits);
+  }
+
+  /** Whether a datagram of this size may be looked at before the peer is known. */
+  admit(sizeBytes: number): boolean {
+    return this.#budget.admit(sizeBytes);
+  }
 
   get identity(): PeerIdentity | undefined {
     return this.#identity;

@@ -91,7 +91,8 @@ export class StreamTable {
 
   open(kind: StreamKind, options: OpenOptions = {}): Promise<QuicStream> {
     const { urgency = DEFAULT_URGENCY, signal } = options;
-    if (signal?.aborted === true) return Promise.reject(abortedOpen(signal));
+    const error = this.host.endedWith() ?? (signal?.aborted === true ? abortedOpen(signal) : undefined);
+    if (error !== undefined) return Promise.reject(error);
     const waitsInLine = this.#openRequests.some((request) => request.kind === kind);
     const stream = waitsInLine ? undefined : this.#tryOpen(kind, urgency);
     if (stream !== undefined) return Promise.resolve(stream);

@@ -69,8 +69,6 @@ export class MemoryConnection implements Connection, MemoryStreamHost {
   /** There are no sessions in memory: what could have gone early goes at the first moment after. */
   readonly isResumed = false;
   earlyStream: Promise<SendStream> | undefined;
-  /** The peer was judged, and not accepted. */
-  wasRefused = false;
   readonly #streams = new Map<number, MemoryStream>();
   readonly #aborted = new Set<number>();
   readonly #pending = new Set<MemoryStream>();

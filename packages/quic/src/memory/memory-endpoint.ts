@@ -220,9 +220,8 @@ export class MemoryEndpoint implements Endpoint {
     const verdict = this.options.verifyPeer(connection.peerCertificates, connection.alpn);
     if (!verdict.accepted) {
       const { closeCode, reason } = verdict;
-      this.#counters.countRefused(closeCode);
+      this.#counters.handleRefused(connection, 'peer-refused', closeCode);
       this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
-      connection.wasRefused = true;
       void connection.close(closeCode, reason);
       return;
     }
