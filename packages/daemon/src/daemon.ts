@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type DeviceId, type DeviceIdentity, parseDeviceId, TicketBook } from '@landropic/crypto';
 import {
   type Connection,
+  createLoopUtilisation,
   createQuicEndpoint,
   type Endpoint,
   PeerConnector,
@@ -210,6 +211,14 @@ export class Daemon {
           },
           { addresses: [], onConnection, onAttemptFailed: onFailed },
         ),
+      connect: (device, address, signal) =>
+        endpoint.connect(address, {
+          alpn: ALPN,
+          verifyPeer: verifyDevice(identity.deviceId, device as string as DeviceId),
+          signal,
+        }),
+      random: Math.random,
+      createLoopUtilisation,
       createExchange: (connection, sourceFor, onFailure) => {
         const server = new ChunkServer({
           clock,

@@ -1,9 +1,9 @@
-import { type CloseInfo, type Connection, PeerConnector } from '@landropic/quic';
+import { type CloseInfo, type Connection, PeerConnector, type VerifyPeer } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { ALPN } from '../core/wire/frame-types.js';
 import type { MemoryDevice, MemoryDevices } from './memory-devices.fixture.js';
-import { PeerLink } from './peer-link.js';
-import { PeerSession } from './peer-session.js';
+import { PeerLink, type SessionOfLink } from './peer-link.js';
+import { type ChunkExchange, PeerSession } from './peer-session.js';
 import type { FakeFolder } from './shared-folder.fixture.js';
 
 /** One device's side of a link, over a real connector on a network in memory. */
@@ -13,6 +13,12 @@ export class LinkSide {
   readonly folders = new Map<FolderId, FakeFolder>();
   readonly downs: CloseInfo[] = [];
   dials = 0;
+  loopUtilisation = 0;
+  /** The chunk side of each connection. */
+  exchange: (connection: Connection, onFailure: (error: unknown) => void) => ChunkExchange = () => ({
+    client: { request: () => {}, close: () => {} },
+    serve: async () => {},
+  });
   bootId: string;
   readonly link: PeerLink;
 
@@ -29,7 +35,11 @@ export class LinkSide {
       ownDevice: own.id,
       clock: devices.clock,
       createConnector: (onConnection, onFailed) => this.connector(random, onConnection, onFailed),
-      createSession: (connection, { established }) => this.session(connection, established),
+      createSession: (connection, ofLink) => this.session(connection, ofLink),
+      connect: (address, signal) =>
+        own.endpoint.connect(address, { alpn: ALPN, verifyPeer: verifyOnly(peer.id), signal }),
+      random,
+      createLoopUtilisation: () => () => this.loopUtilisation,
       events: {
         up: () => this.events.push('up'),
         down: (info) => {
@@ -63,12 +73,7 @@ export class LinkSide {
       {
         endpoint,
         alpn: ALPN,
-        verifyPeer: ([leaf]) => {
-          const key = Buffer.from(leaf ?? []).toString();
-          return key === expected
-            ? { accepted: true, identity: { key } }
-            : { accepted: false, closeCode: 4, reason: 'not paired' };
-        },
+        verifyPeer: verifyOnly(expected),
         clock: { nowMs: clock.monotonicMs, after: clock.after },
         random,
       },
@@ -76,7 +81,10 @@ export class LinkSide {
     );
   }
 
-  private session(connection: Connection, established: (session: PeerSession) => void): PeerSession {
+  private session(
+    connection: Connection,
+    { connectionRole, spread, established, retired }: SessionOfLink,
+  ): PeerSession {
     return new PeerSession({
       connection,
       device: this.peer.id as DeviceKey,
@@ -84,9 +92,12 @@ export class LinkSide {
       identity: { bootId: this.bootId, name: this.own.id, software: 't' },
       sessionId: 'session',
       sharedFolders: () => this.folders,
-      exchange: () => ({ client: { request: () => {}, close: () => {} }, serve: async () => {} }),
+      exchange: (onFailure) => this.exchange(connection, onFailure),
+      connectionRole,
+      spread,
       events: {
         established,
+        retired,
         offered: () => {},
         shared: () => {},
         withdrawn: () => {},
@@ -96,4 +107,13 @@ export class LinkSide {
       },
     });
   }
+}
+
+function verifyOnly(expected: DeviceKey): VerifyPeer {
+  return ([leaf]) => {
+    const key = Buffer.from(leaf ?? []).toString();
+    return key === expected
+      ? { accepted: true, identity: { key } }
+      : { accepted: false, closeCode: 4, reason: 'not paired' };
+  };
 }

@@ -4,7 +4,7 @@ import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { ALPN, CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderRunner } from './folder-runner.js';
 import { HandPeer } from './hand-peer.fixture.js';
-import { type MemoryDevice, MemoryDevices } from './memory-devices.fixture.js';
+import { dial, type MemoryDevice, MemoryDevices } from './memory-devices.fixture.js';
 import { type KnownDevice, Orchestrator } from './orchestrator.js';
 import { indexIdOf, stateOf } from './session.fixture.js';
 import { FakeFolder } from './shared-folder.fixture.js';
@@ -51,6 +51,10 @@ class Node {
           },
           { addresses: [], onConnection, onAttemptFailed },
         ),
+      connect: (expected, address, signal) =>
+        dial(device.endpoint, address, ALPN, { expects: expected, signal }),
+      random: () => 0.5,
+      createLoopUtilisation: () => () => 0,
       createExchange: () => ({ client: { request: () => {}, close: () => {} }, serve: async () => {} }),
       log: { info: write('info'), warn: write('warn'), error: write('error') },
     });

@@ -7,7 +7,7 @@ import type { FolderState } from '../core/wire/frames.js';
 import { DeviceProblems, type SyncLog } from './device-problems.js';
 import type { LinkedFolder } from './folder-link.js';
 import type { FolderRunner } from './folder-runner.js';
-import { type Connector, PeerLink } from './peer-link.js';
+import { type Connector, PeerLink, type SessionOfLink } from './peer-link.js';
 import { type ChunkExchange, PeerSession, type SessionIdentity } from './peer-session.js';
 import { plainText } from './plain-text.js';
 
@@ -43,6 +43,12 @@ export interface OrchestratorDependencies {
     onConnection: (connection: Connection) => void,
     onFailed: (error: unknown) => void,
   ) => Connector;
+  /** Dials this device and no other. */
+  readonly connect: (device: DeviceKey, address: SocketAddress, signal: AbortSignal) => Promise<Connection>;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Each call of what it gives: the share of time, 0 to 1, that the event loop was busy since the call before. */
+  readonly createLoopUtilisation: () => () => number;
   /** The chunk side of one connection; `sourceFor` says what this device may be served from. */
   readonly createExchange: (
     connection: Connection,
@@ -111,7 +117,10 @@ export class Orchestrator {
       ownDevice: this.deps.ownDevice,
       clock: this.deps.clock,
       createConnector: (onConnection, onFailed) => this.deps.createConnector(device, onConnection, onFailed),
-      createSession: (connection, events) => this.createSession(device, connection, events.established),
+      connect: (address, signal) => this.deps.connect(device, address, signal),
+      random: this.deps.random,
+      createLoopUtilisation: this.deps.createLoopUtilisation,
+      createSession: (connection, ofLink) => this.createSession(device, connection, ofLink),
       events: {
         up: (session) => this.linkUp(device, session),
         down: (info) => this.linkDown(device, info),
@@ -221,7 +230,7 @@ export class Orchestrator {
   private createSession(
     device: DeviceKey,
     connection: Connection,
-    established: (session: PeerSession) => void,
+    { connectionRole, established, retired, spread }: SessionOfLink,
   ): PeerSession {
     return new PeerSession({
       connection,
@@ -232,8 +241,11 @@ export class Orchestrator {
       sharedFolders: () => this.sharedWith(device),
       exchange: (onFailure) =>
         this.deps.createExchange(connection, (id) => this.servable(device, id), onFailure),
+      connectionRole,
+      spread,
       events: {
         established,
+        retired,
         offered: (_, states) => this.offered(device, states),
         shared: (_, folder) => this.withdrawnByDevice.get(device)?.delete(folder),
         withdrawn: (_, folder) => this.withdrawn(device, folder),

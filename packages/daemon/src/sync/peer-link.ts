@@ -1,10 +1,12 @@
-import type { CloseInfo, Connection, SocketAddress } from '@landropic/quic';
+import type { CloseInfo, Connection, PooledRole, PoolState, SocketAddress } from '@landropic/quic';
 import { decidePrimary, type PrimaryCandidate, TransportError } from '@landropic/quic';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import { CloseCode } from '../core/wire/frame-types.js';
-import { HealthWatch } from './health-watch.js';
-import type { PeerSession } from './peer-session.js';
+import { AwaitedSessions } from './awaited-sessions.js';
+import type { ChunkSupplier } from './content-fetch.js';
+import { PeerConnections } from './peer-connections.js';
+import type { ChunkSpread, PeerSession } from './peer-session.js';
 
 /** Dials a device for as long as no session with it is up. */
 export interface Connector {
@@ -24,11 +26,22 @@ export interface PeerLinkDependencies {
     onConnection: (connection: Connection) => void,
     onFailed: (error: unknown) => void,
   ) => Connector;
-  readonly createSession: (
-    connection: Connection,
-    events: { established: (session: PeerSession) => void },
-  ) => PeerSession;
+  readonly createSession: (connection: Connection, link: SessionOfLink) => PeerSession;
+  /** Dials the device at this address, where it is connected already. */
+  readonly connect: (address: SocketAddress, signal: AbortSignal) => Promise<Connection>;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Each call of what it gives: the share of time, 0 to 1, that the event loop was busy since the call before. */
+  readonly createLoopUtilisation: () => () => number;
   readonly events: PeerLinkEvents;
+}
+
+/** What a session has of the link it belongs to. */
+export interface SessionOfLink {
+  readonly connectionRole: PooledRole;
+  readonly established: (session: PeerSession) => void;
+  readonly retired: (session: PeerSession) => void;
+  readonly spread: (own: ChunkSupplier) => ChunkSpread;
 }
 
 export interface PeerLinkEvents {
@@ -40,7 +53,10 @@ export interface PeerLinkEvents {
   notReached(info: CloseInfo): void;
 }
 
-/** One paired device: dials it, takes its connections, and keeps exactly one of them as the primary. */
+/**
+ * One paired device: dials it, takes its connections, and keeps exactly one of them as the primary. Those for data live no
+ * longer than it, unless another primary of the same run takes its place.
+ */
 export class PeerLink {
   private readonly connector: Connector;
   /** With the order in which they were opened. */
@@ -48,7 +64,8 @@ export class PeerLink {
   private opened = 0;
   private primary: PeerSession | undefined;
   private lastClose: CloseInfo | undefined;
-  private health: HealthWatch | undefined;
+  private pooled: PeerConnections | undefined;
+  private readonly awaited = new AwaitedSessions();
   private upSinceMs: number | undefined;
   private stopped = false;
   private bytesBefore = { in: 0, out: 0 };
@@ -66,6 +83,11 @@ export class PeerLink {
 
   get connections(): number {
     return this.sessions.size;
+  }
+
+  /** Every connection with the device, and how it fares; undefined while no session is up. */
+  pool(): PoolState | undefined {
+    return this.pooled?.state();
   }
 
   /** How the last session or attempt ended, while there is none. */
@@ -104,32 +126,40 @@ export class PeerLink {
 
   /** Takes a connection to this device, whoever dialled it. */
   adopt(connection: Connection): void {
-    if (this.stopped) {
-      void connection.close(CloseCode.shuttingDown, 'shutting down');
-      return;
-    }
-    const session = this.deps.createSession(connection, {
-      established: (established) => this.decide(established),
-    });
-    this.sessions.set(session, this.opened++);
-    void connection.closed.then((info) => this.ended(session, info));
-    session.start();
+    this.begin(connection, 'primary');
   }
 
   async stop(code: CloseCode, reason: string): Promise<void> {
     this.stopped = true;
     this.connector.stop();
-    this.health?.stop();
-    await Promise.all(
-      [...this.sessions.keys()].map((session) =>
-        code === CloseCode.shuttingDown ? session.leave() : session.close(code, reason),
-      ),
-    );
+    const leaves = code === CloseCode.shuttingDown;
+    // What is under way on connections for data ends as the primary sessions take leave.
+    const first = [...this.sessions.keys()].filter(({ isData }) => !(leaves && isData));
+    await Promise.all(first.map((session) => (leaves ? session.leave() : session.close(code, reason))));
+    await Promise.all([...this.sessions.keys()].map((session) => session.close(code, reason)));
+    await this.pooled?.stop(code, reason);
+  }
+
+  private begin(connection: Connection, connectionRole: PooledRole): PeerSession | undefined {
+    if (this.stopped) {
+      void connection.close(CloseCode.shuttingDown, 'shutting down');
+      return undefined;
+    }
+    const session = this.deps.createSession(connection, {
+      connectionRole,
+      established: (established) => this.decide(established),
+      retired: (retired) => this.pooled?.retire(retired),
+      spread: (own) => this.requirePooled().spread(own),
+    });
+    this.sessions.set(session, this.opened++);
+    void connection.closed.then((info) => this.ended(session, info));
+    session.start();
+    return session;
   }
 
   private decide(candidate: PeerSession): void {
-    if (candidate.peer?.role === 'data') {
-      void candidate.close(CloseCode.handshakeFailed, 'no data connections here');
+    if (candidate.isData) {
+      this.decideData(candidate);
       return;
     }
     const current = this.primary;
@@ -142,9 +172,57 @@ export class PeerLink {
     this.connector.connected(candidate.connection);
     // The old one ends first: a folder is on one session of a device at a time.
     if (current !== undefined) void current.close(CloseCode.duplicateConnection, 'another connection stays');
-    this.watchHealth(candidate);
+    this.awaited.chosen(candidate);
+    this.poolOf(candidate.peer?.bootId ?? '').setPrimary(candidate);
     this.deps.events.up(candidate);
     candidate.activate();
+  }
+
+  private decideData(candidate: PeerSession): void {
+    const { pooled } = this;
+    if (this.primary === undefined || pooled?.bootId !== candidate.peer?.bootId)
+      void candidate.close(CloseCode.handshakeFailed, 'no primary session to carry data for');
+    else if (
+      candidate.connection.role === 'dialler' ? this.awaited.chosen(candidate) : pooled?.adopt(candidate)
+    )
+      candidate.activate();
+    else void candidate.close(CloseCode.limitExceeded, 'enough connections for data');
+  }
+
+  /** All connections with this run of the device's program; those with another are over. */
+  private poolOf(bootId: string): PeerConnections {
+    if (this.pooled?.bootId === bootId) return this.pooled;
+    void this.pooled?.stop();
+    const { clock, random, createLoopUtilisation } = this.deps;
+    const dial = (role: PooledRole, signal: AbortSignal) => this.dialAnother(role, signal);
+    this.pooled = new PeerConnections(
+      { clock, random, loopUtilisation: createLoopUtilisation(), dial },
+      bootId,
+    );
+    return this.pooled;
+  }
+
+  private requirePooled(): PeerConnections {
+    if (this.pooled === undefined) throw new Error('chunks are asked for by a primary session only');
+    return this.pooled;
+  }
+
+  /** While the primary is up: at the address where it is. One socket dials and accepts, so it can be dialled there. */
+  private async dialAnother(role: PooledRole, signal: AbortSignal): Promise<PeerSession> {
+    const current = this.primary;
+    if (current === undefined || (role === 'primary' && !this.mayReplace(current)))
+      throw new TransportError('aborted', 'it is the other side that has to dial');
+    const session = this.begin(await this.deps.connect(current.connection.remoteAddress, signal), role);
+    if (session === undefined) throw new TransportError('aborted', 'shutting down');
+    return this.awaited.wait(session, signal);
+  }
+
+  /** Whether a new primary that is dialled here would be the one that stays. */
+  private mayReplace(current: PeerSession): boolean {
+    const { ownDevice, device } = this.deps;
+    const bootId = current.peer?.bootId;
+    const candidate = { dialledByUs: true, bootId, opened: this.opened };
+    return decidePrimary(this.candidateOf(current), candidate, ownDevice, device) === 'replace';
   }
 
   private isBetter(candidate: PeerSession, current: PeerSession): boolean {
@@ -164,13 +242,15 @@ export class PeerLink {
 
   private ended(session: PeerSession, info: CloseInfo): void {
     this.sessions.delete(session);
+    this.awaited.failed(session);
     const { bytesIn, bytesOut } = session.connection.stats();
     this.bytesBefore = { in: this.bytesBefore.in + bytesIn, out: this.bytesBefore.out + bytesOut };
     const wasPrimary = this.primary === session;
     if (wasPrimary) {
       this.primary = undefined;
       this.upSinceMs = undefined;
-      this.health?.stop();
+      void this.pooled?.stop();
+      this.pooled = undefined;
     } else if (this.primary !== undefined || this.sessions.size > 0) return;
     if (info.code !== CloseCode.duplicateConnection) this.lastClose = info;
     if (this.stopped) return;
@@ -183,15 +263,5 @@ export class PeerLink {
   private dialFailed(error: unknown): void {
     const info = error instanceof TransportError ? error.details.closeInfo : undefined;
     if (info?.by === 'peer') this.lastClose = info;
-  }
-
-  /** Finds an application that hangs: the transport's own timeout finds a dead path only. */
-  private watchHealth(session: PeerSession): void {
-    this.health?.stop();
-    this.health = new HealthWatch({
-      clock: this.deps.clock,
-      ping: (timeoutMs) => session.ping(timeoutMs),
-      onDead: () => void session.close(CloseCode.internalError, 'no answer to pings'),
-    });
   }
 }

@@ -194,8 +194,9 @@ export class ConnectionPool {
     if (!isWanted) this.counts.lost++;
     if (member.role === 'primary') this.primaryEnded(info);
     else if (member.isOwn) {
-      // Asked for by the peer: then it is not needed there, and if it is here, that will show again.
-      if (info.by === 'peer' && info.code === GOODBYE) this.wantedData = Math.max(0, this.wantedData - 1);
+      // The peer does not need it, or does not take it; if it is needed here, that will show again.
+      const isRefusal = info.by === 'peer' && (info.code === GOODBYE || member.ageMs < REFUSED_WITHIN_MS);
+      if (isRefusal) this.wantedData = Math.max(0, this.wantedData - 1);
       if (!isWanted) this.dials.lost('data', info);
     }
     this.changed();
@@ -372,6 +373,7 @@ export class ConnectionPool {
   }
 }
 
+const REFUSED_WITHIN_MS = 10_000;
 /** Closed because the program at the other end does not answer; an application's own code for an internal error. */
 const UNRESPONSIVE = 8;
 

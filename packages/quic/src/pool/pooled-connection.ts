@@ -70,6 +70,7 @@ export class PooledConnection {
   private current: PooledState = 'ready';
   private readonly held = new Set<Held>();
   private readonly health: ConnectionHealth;
+  private readonly openedAtMs: number;
   private loadSum = 0;
   private sentBefore: number;
   private movedBefore: number;
@@ -94,6 +95,7 @@ export class PooledConnection {
     this.isOwn = options.isOwn;
     this.health = new ConnectionHealth(now, options.health);
     const { bytesIn, bytesOut, packetsOut, packetsLost, rttMs } = connection.stats();
+    this.openedAtMs = now;
     this.sentBefore = bytesOut;
     this.movedBefore = bytesIn + bytesOut;
     this.useCheckedMs = now;
@@ -108,6 +110,10 @@ export class PooledConnection {
 
   get isUsable(): boolean {
     return this.current === 'ready' || this.current === 'suspect';
+  }
+
+  get ageMs(): number {
+    return this.deps.clock.nowMs() - this.openedAtMs;
   }
 
   /** Weight of what is in flight. */
