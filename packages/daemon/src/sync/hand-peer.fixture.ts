@@ -1,5 +1,6 @@
 import { type CloseInfo, type Connection, encodeFrame, readFrames, type SendStream } from '@landropic/quic';
 import { decodePayload, encodePayload } from '../core/wire/codec.js';
+import type { FieldList } from '../core/wire/frame-codec.js';
 import { ALPN, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame, FrameOf } from '../core/wire/frames.js';
 import { frameLimit } from '../core/wire/limits.js';
@@ -9,8 +10,8 @@ import { dial, type MemoryDevice, type MemoryDevices } from './memory-devices.fi
 export class HandStream {
   constructor(readonly stream: SendStream) {}
 
-  async send(frame: Frame): Promise<void> {
-    const { frameType, payload } = encodePayload(frame);
+  async send(frame: Frame, extra: FieldList = []): Promise<void> {
+    const { frameType, payload } = encodePayload(frame, extra);
     await this.stream.write(encodeFrame(frameType, payload));
   }
 
@@ -22,6 +23,10 @@ export class HandStream {
 /** A device that speaks the protocol by hand, so that it can break it. */
 export class HandPeer {
   readonly received: Frame[] = [];
+  /** The same by stream, in the order in which the streams were opened, and whether each has ended. */
+  readonly streams: { readonly kind: number; readonly frames: Frame[]; isEnded: boolean }[] = [];
+  /** Types of frames that nobody knows. */
+  readonly skipped: number[] = [];
   private controlStream: HandStream | undefined;
 
   private constructor(
@@ -101,9 +106,17 @@ export class HandPeer {
     let rest = first.subarray(1);
     if (kind === StreamKind.indexShard && rest.length === 0) rest = (await stream.read()) ?? rest;
     if (kind === StreamKind.indexShard) rest = rest.subarray(1);
+    const opened: HandPeer['streams'][number] = { kind, frames: [], isEnded: false };
+    this.streams.push(opened);
     for await (const raw of readFrames(stream, (type) => frameLimit(kind, type), rest)) {
       const frame = decodePayload(raw.type, raw.payload);
-      if (frame !== undefined) this.received.push(frame);
+      if (frame === undefined) {
+        this.skipped.push(raw.type);
+        continue;
+      }
+      this.received.push(frame);
+      opened.frames.push(frame);
     }
+    opened.isEnded = true;
   }
 }

@@ -3,7 +3,7 @@ import { FrameError, readFrames, TransportError } from '@landropic/quic';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import { Grease } from '../core/session/grease.js';
 import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
-import type { Presence } from '../core/session/peer-presence.js';
+import type { FolderActivity, Presence } from '../core/session/peer-presence.js';
 import { decodePayload, WireError } from '../core/wire/codec.js';
 import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
@@ -96,6 +96,11 @@ export class PeerSession {
   /** What the peer says of itself; `online` while it says nothing. */
   get presence(): Presence {
     return this.datagrams.peerPresence;
+  }
+
+  /** What the peer hinted of a folder last. */
+  activityOf(folder: FolderId): FolderActivity | undefined {
+    return this.datagrams.activityOf(folder);
   }
 
   /** The connection carries chunks alone, beside a primary one. */

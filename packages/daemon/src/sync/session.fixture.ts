@@ -1,6 +1,8 @@
-import type { BidiStream } from '@landropic/quic';
+import type { BidiStream, IncomingStream } from '@landropic/quic';
 import type { DeviceKey, FolderId, IndexId } from '../core/model/identifiers.js';
+import type { OverloadOptions } from '../core/session/overload-policy.js';
 import type { FolderState } from '../core/wire/frames.js';
+import type { ChunkSupplier } from './content-fetch.js';
 import { HandPeer } from './hand-peer.fixture.js';
 import { type MemoryDevice, MemoryDevices } from './memory-devices.fixture.js';
 import { PeerSession } from './peer-session.js';
@@ -23,6 +25,13 @@ export class SessionWorld {
   /** What the session told its owner, one line each. */
   readonly events: string[] = [];
   chooses = true;
+  random: (() => number) | undefined;
+  overload: OverloadOptions = {};
+  /** Requests of the peer that its chunk server has not answered. */
+  serving = 0;
+  /** What was asked of the peer by the chunk client. */
+  readonly requests: Parameters<ChunkSupplier['request']>[2][] = [];
+  private takeStream: ((stream: IncomingStream) => void) | undefined;
   private current: PeerSession | undefined;
 
   get session(): PeerSession {
@@ -43,6 +52,11 @@ export class SessionWorld {
     const [connection] = this.own.incoming.slice(-1);
     if (connection === undefined) throw new Error('the connection did not arrive');
     const { events } = this;
+    const onStream = connection.onStream.bind(connection);
+    connection.onStream = (handler) => {
+      this.takeStream = handler;
+      onStream(handler);
+    };
     this.current = new PeerSession({
       connection,
       device: 'hand' as DeviceKey,
@@ -51,12 +65,15 @@ export class SessionWorld {
       sessionId: 'session',
       sharedFolders: () => this.folders,
       exchange: () => ({
-        client: { request: () => {}, close: () => {} },
+        client: { request: (_folder, _chunks, reply) => this.requests.push(reply), close: () => {} },
+        serving: () => this.serving,
         serve: async (stream: BidiStream) => {
           events.push('serves chunks');
           await stream.read();
         },
       }),
+      ...(this.random === undefined ? {} : { random: this.random }),
+      overload: this.overload,
       events: {
         established: (session) => {
           events.push('established');
@@ -72,6 +89,17 @@ export class SessionWorld {
     });
     this.current.start();
     return peer;
+  }
+
+  /** The hand opens a stream and sends nothing on it, which QUIC can, and the network in memory cannot. */
+  openSilently(): void {
+    const never = new Promise<never>(() => {});
+    this.takeStream?.({
+      kind: 'uni',
+      id: 99,
+      read: () => never,
+      stop: () => {},
+    } as unknown as IncomingStream);
   }
 
   /** The same, with the handshake done. */
