@@ -1,4 +1,5 @@
 import { afterEach, describe } from 'vitest';
+import { describeRequests } from './requests-contract.js';
 import { describeStreamReading } from './stream-reading-contract.js';
 import { describeConnections } from './transport-connection-contract.js';
 import { ContractStage, type TransportHarness } from './transport-contract-stage.js';
@@ -16,6 +17,7 @@ export function describeTransportContract(
     describeConnections(stage);
     describeStreams(stage);
     describeStreamReading(stage);
+    describeRequests(stage);
     describeFlow(stage);
   });
 }

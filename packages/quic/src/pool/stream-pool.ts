@@ -80,9 +80,8 @@ export class StreamPool<Session extends PooledSession> {
   readonly #idle: Idle<Session>[] = [];
   readonly #lent = new Set<Session>();
   readonly #waiting: Waiter<Session>[] = [];
-  readonly #stopOpening = new AbortController();
+  readonly #opening = new Set<AbortController>();
   #streams = 0;
-  #opening = 0;
   #end: Error | undefined;
   #whenEmpty: Waiter<void> | undefined;
 
@@ -159,7 +158,7 @@ export class StreamPool<Session extends PooledSession> {
 
   #refuseAll(error: Error): void {
     this.#end ??= error;
-    this.#stopOpening.abort();
+    for (const opening of this.#opening) opening.abort();
     for (const waiter of this.#waiting.splice(0)) waiter.reject(error);
     for (const { session, cancelTimer } of this.#idle.splice(0)) {
       cancelTimer();
@@ -228,27 +227,26 @@ export class StreamPool<Session extends PooledSession> {
   }
 
   #openForWaiting(): void {
-    while (this.#waiting.length > this.#opening && this.#streams < this.#options.maxStreams)
+    while (this.#waiting.length > this.#opening.size && this.#streams < this.#options.maxStreams)
       void this.#open();
   }
 
   async #open(): Promise<void> {
+    const opening = new AbortController();
     this.#streams += 1;
-    this.#opening += 1;
+    this.#opening.add(opening);
     let session: Session;
     try {
       const { urgency } = this.#options;
-      session = this.deps.attach(
-        await this.deps.connection.openBidi({ urgency, signal: this.#stopOpening.signal }),
-      );
+      session = this.deps.attach(await this.deps.connection.openBidi({ urgency, signal: opening.signal }));
     } catch (error) {
-      this.#opening -= 1;
       this.#forgetStream();
       // What keeps one stream from being opened keeps all: the connection has ended, or the pool is closed.
       for (const waiter of this.#waiting.splice(0)) waiter.reject(error as Error);
       return;
+    } finally {
+      this.#opening.delete(opening);
     }
-    this.#opening -= 1;
     void session.ended.then(() => {
       this.#takeIdle(session);
       this.#forgetStream();

@@ -1,4 +1,5 @@
 import type { PoolClock } from '../pool/address-race.js';
+import { onAbort } from '../streams/until-aborted.js';
 import { RpcError } from './rpc-error.js';
 
 /** The time that one request has, and everything else that may end it before. The reason of its signal is an RpcError. */
@@ -6,18 +7,18 @@ export class Deadline {
   readonly #abort = new AbortController();
   readonly #endsAtMs: number;
   readonly #cancelTimer: () => void;
+  #forgetOuter: () => void = () => {};
 
   constructor(
     private readonly clock: PoolClock,
     withinMs: number,
-    private readonly outer?: AbortSignal | undefined,
+    outer?: AbortSignal | undefined,
   ) {
     this.#endsAtMs = clock.nowMs() + withinMs;
     this.#cancelTimer = clock.after(withinMs, () =>
       this.end(new RpcError('deadline-exceeded', `no answer within ${Math.round(withinMs)} ms`)),
     );
-    if (outer?.aborted === true) this.#handleOuterAbort();
-    else outer?.addEventListener('abort', this.#handleOuterAbort, { once: true });
+    if (outer !== undefined) this.#forgetOuter = onAbort(outer, () => this.#handleOuterAbort(outer.reason));
   }
 
   get signal(): AbortSignal {
@@ -44,13 +45,12 @@ export class Deadline {
   /** The request is over: nothing more will end it. */
   release(): void {
     this.#cancelTimer();
-    this.outer?.removeEventListener('abort', this.#handleOuterAbort);
+    this.#forgetOuter();
   }
 
-  readonly #handleOuterAbort = (): void => {
-    const cause: unknown = this.outer?.reason;
+  #handleOuterAbort(cause: unknown): void {
     this.end(
       cause instanceof RpcError ? cause : new RpcError('cancelled', 'the request was cancelled', { cause }),
     );
-  };
+  }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TransportError } from '../transport.js';
 
 /** Given to everything that waits. */
@@ -17,8 +18,7 @@ export function untilAborted<T>(
 ): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortedError(signal, what));
-    const forgetSignal = (): void => signal.removeEventListener('abort', onAbort);
+    const forgetSignal = onAbort(signal, () => reject(abortedError(signal, what)));
     promise.then(
       (value) => {
         forgetSignal();
@@ -29,9 +29,21 @@ export function untilAborted<T>(
         reject(error);
       },
     );
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/**
+ * Calls back when the signal comes, at once when it has come. The returned function takes that back. One signal may end
+ * any number of waits: there is no warning about how many listen.
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) {
+    listener();
+    return () => {};
+  }
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
 }
 
 export function abortedError(signal: AbortSignal, what: string): TransportError {
