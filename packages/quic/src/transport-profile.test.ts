@@ -36,6 +36,7 @@ describe('named profiles', () => {
     const dialler = await endpoints.create({ profile: lowMemory });
     serveEcho(acceptor);
     const other = await dial(dialler, acceptor.localAddress);
+    await echo(other, 1);
     acceptor.onConnection((connection) => connection.onStream(() => {}));
     const connection = await dial(dialler, acceptor.localAddress);
     const streams = await Promise.all(Array.from({ length: 8 }, () => connection.openUni()));
