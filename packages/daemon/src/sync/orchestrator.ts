@@ -2,6 +2,7 @@ import type { CloseInfo, Connection, SocketAddress } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import type { FolderDisk } from '../core/ports/folder-disk.js';
+import type { Presence } from '../core/session/peer-presence.js';
 import { CloseCode } from '../core/wire/frame-types.js';
 import type { FolderState } from '../core/wire/frames.js';
 import { DeviceProblems, type SyncLog } from './device-problems.js';
@@ -211,6 +212,12 @@ export class Orchestrator {
     );
   }
 
+  /** Tells the device that a folder which it offers is not wanted. It may offer it again. */
+  declineOffer(id: FolderId, device: DeviceKey): void {
+    this.offersByDevice.get(device)?.delete(id);
+    this.links.get(device)?.session?.folders.decline(id);
+  }
+
   /** True once the device has said that it no longer shares the folder with us. */
   isWithdrawn(id: FolderId, device: DeviceKey): boolean {
     return this.withdrawnByDevice.get(device)?.has(id) ?? false;
@@ -219,6 +226,11 @@ export class Orchestrator {
   /** True while both sides share the folder and a session carries it. */
   isExchanging(id: FolderId, device: DeviceKey): boolean {
     return this.links.get(device)?.session?.folders.isOpen(id) ?? false;
+  }
+
+  /** What the device says of itself; `offline` while there is no session with it. */
+  presenceOf(device: DeviceKey): Presence {
+    return this.links.get(device)?.session?.presence ?? 'offline';
   }
 
   noteWrongBytes(device: DeviceKey, folder: FolderId): void {
@@ -243,6 +255,11 @@ export class Orchestrator {
         this.deps.createExchange(connection, (id) => this.servable(device, id), onFailure),
       connectionRole,
       spread,
+      random: this.deps.random,
+      refuse: () =>
+        this.deps.devices.get(device) === undefined
+          ? { code: CloseCode.notPaired, reason: 'not paired' }
+          : undefined,
       events: {
         established,
         retired,

@@ -1,6 +1,6 @@
 import type { Connection, IncomingStream } from '@landropic/quic';
 import { FrameError, readFrames, TransportError } from '@landropic/quic';
-import type { DeviceKey } from '../core/model/identifiers.js';
+import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { Grease } from '../core/session/grease.js';
 import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
 import type { FolderActivity, Presence } from '../core/session/peer-presence.js';
@@ -28,6 +28,8 @@ export type {
 const GOODBYE_MS = 5_000;
 const GOODBYE_SLACK_MS = 1_000;
 const IDLE_CHECK_MS = 20;
+/** How long the side that dialled has to close what it has replaced. */
+const SUPERSEDED_MS = 2_000;
 /** How long a close waits for the control frames before it. */
 const FLUSH_MS = 500;
 
@@ -75,6 +77,7 @@ export class PeerSession {
         ownFolders: () => this.folders.announceAll(),
         sessionId: deps.sessionId,
         connectionRole: deps.connectionRole ?? 'primary',
+        ...(deps.refuse === undefined ? {} : { refuse: deps.refuse }),
       },
       clock.monotonicMs(),
     );
@@ -159,6 +162,17 @@ export class PeerSession {
     const isIdle = await this.becomesIdle(GOODBYE_MS);
     if (isIdle) return this.close(CloseCode.goodbye, 'goodbye');
     return this.close(CloseCode.shuttingDown, 'shutting down');
+  }
+
+  /**
+   * Another connection, which the peer has dialled, takes its place. The peer hears of that last: were this one closed at
+   * once, there would be a time at which it knew of none.
+   */
+  supersede(): void {
+    this.end();
+    const { connection, clock } = this.deps;
+    const close = () => void connection.close(CloseCode.duplicateConnection, 'another connection stays');
+    void connection.closed.then(clock.after(SUPERSEDED_MS, close));
   }
 
   /** Nothing is sent or taken from now on; what was sent on control goes out before the close. */

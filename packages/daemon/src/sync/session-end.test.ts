@@ -75,7 +75,7 @@ describe('who breaks the protocol', () => {
   test('is told by an Error, and then by the close', async () => {
     const world = new SessionWorld();
     const peer = await world.established();
-    await peer.control.send({ type: 'hello', ...hello([1]) } as Frame);
+    await peer.control.send(hello([1]));
     await world.devices.settle();
     const text = 'a hello frame after the handshake';
     expect(peer.framesOf('error')).toEqual([{ type: 'error', code: CloseCode.protocolError, text }]);

@@ -2,6 +2,7 @@ import type { BidiStream, Connection } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import type { RandomNumber } from '../core/session/grease.js';
+import type { HandshakeRefusal } from '../core/session/handshake.js';
 import type { OverloadOptions } from '../core/session/overload-policy.js';
 import type { FolderState } from '../core/wire/frames.js';
 import type { ChunkSupplier } from './content-fetch.js';
@@ -45,6 +46,8 @@ export interface PeerSessionDependencies {
   /** Who asks for chunks in the name of a primary session, instead of its own connection's client alone. */
   readonly spread?: (own: ChunkSupplier) => ChunkSpread;
   readonly overload?: OverloadOptions;
+  /** Asked when the peer has said everything: why it is not taken. */
+  readonly refuse?: () => HandshakeRefusal | undefined;
   readonly events: SessionEvents;
 }
 

@@ -4,7 +4,7 @@ import type { FolderId, IndexId } from '../model/identifiers.js';
 import { decodePayload, encodePayload } from '../wire/codec.js';
 import { CloseCode } from '../wire/frame-types.js';
 import type { FolderState, Frame } from '../wire/frames.js';
-import { Handshake, type HandshakeAction } from './handshake.js';
+import { Handshake, type HandshakeAction, type HandshakeOptions } from './handshake.js';
 
 const DEADLINE_MS = 10_000;
 
@@ -17,14 +17,19 @@ const state = (folder: string): FolderState => ({
   holding: undefined,
 });
 
-function side(role: 'dialler' | 'acceptor', features: readonly string[] = [], folders = [`${role}'s`]) {
+function side(
+  role: 'dialler' | 'acceptor',
+  features: readonly string[] = [],
+  folders = [`${role}'s`],
+  refuse: HandshakeOptions['refuse'] = () => undefined,
+) {
   const hello = { bootId: `boot of ${role}`, name: role, software: `landropic of ${role}`, features };
   const asked: string[] = [];
   const ownFolders = () => {
     asked.push(role);
     return folders.map((name) => state(name.replace("'", '-')));
   };
-  const handshake = new Handshake({ role, hello, ownFolders, sessionId: `session of ${role}` }, 0);
+  const handshake = new Handshake({ role, hello, ownFolders, sessionId: `session of ${role}`, refuse }, 0);
   return { handshake, asked, actions: [] as HandshakeAction[] };
 }
 
@@ -112,7 +117,6 @@ describe('Handshake', () => {
   it.each([
     ['no version in common', helloAck(undefined), CloseCode.handshakeFailed],
     ['a version that was not offered', helloAck(2), CloseCode.protocolError],
-    ['a refusal', { type: 'authFailed', reason: 'r' } as Frame, CloseCode.handshakeFailed],
     ['an answer out of turn', { type: 'authOk', folders: [] } as Frame, CloseCode.protocolError],
     ['its own hello', hello([1]), CloseCode.protocolError],
   ])('closes the dialler upon %s, without telling its folders', (_, frame, code) => {
@@ -120,6 +124,41 @@ describe('Handshake', () => {
     handshake.start();
     expect(handshake.handle(frame, 1)).toMatchObject([{ do: 'close', code }]);
     expect(asked).toEqual([]);
+  });
+
+  it.each([
+    { type: 'authFailed', reason: 'not paired' },
+    { type: 'error', code: 7, text: 'too many' },
+    { type: 'goodbye', reason: 'bye' },
+  ] as const)('leaves the close to a peer that refuses ($type), until the deadline', (frame) => {
+    const { handshake, asked } = side('dialler');
+    handshake.start();
+    expect(handshake.handle(frame, 1)).toEqual([]);
+    expect(handshake.handle(helloAck(1), 2)).toEqual([]);
+    expect(handshake.tick(DEADLINE_MS - 1)).toEqual([]);
+    expect(handshake.tick(DEADLINE_MS)).toMatchObject([{ do: 'close', code: CloseCode.handshakeFailed }]);
+    expect(asked).toEqual([]);
+  });
+
+  it('tells a peer that it refuses by AuthFailed, and nothing of its folders', () => {
+    const refusal = { code: CloseCode.notPaired, reason: 'not paired any more' };
+    const acceptor = side('acceptor', [], ["acceptor's"], () => refusal);
+    acceptor.handshake.start();
+    acceptor.handshake.handle(hello([1]), 1);
+    expect(acceptor.handshake.handle({ type: 'auth', folders: [] }, 2)).toEqual([
+      { do: 'send', frame: { type: 'authFailed', reason: refusal.reason } },
+      { do: 'close', ...refusal },
+    ]);
+    expect(acceptor.asked).toEqual([]);
+  });
+
+  it('a dialler that refuses closes', () => {
+    const refusal = { code: CloseCode.notPaired, reason: 'not paired any more' };
+    const dialler = side('dialler', [], ["dialler's"], () => refusal);
+    dialler.handshake.start();
+    dialler.handshake.handle(helloAck(1), 1);
+    const actions = dialler.handshake.handle({ type: 'authOk', folders: [] }, 2);
+    expect(actions).toEqual([{ do: 'close', ...refusal }]);
   });
 
   it('closes when a folder is told twice, before telling its own', () => {

@@ -17,6 +17,8 @@ export interface HandshakeOptions {
   readonly sessionId: string;
   /** What a dialler wants the connection for. Default primary. */
   readonly connectionRole?: 'primary' | 'data';
+  /** Asked once, when everything of the peer is known: why it is not taken. Default: it is. */
+  readonly refuse?: () => HandshakeRefusal | undefined;
   /** For both sides together. Default 10,000. */
   readonly timeoutMs?: number;
 }
@@ -33,6 +35,11 @@ export interface HandshakePeer {
   readonly role: 'primary' | 'data';
 }
 
+export interface HandshakeRefusal {
+  readonly code: CloseCode;
+  readonly reason: string;
+}
+
 export type HandshakeAction =
   | { readonly do: 'send'; readonly frame: Frame }
   | {
@@ -42,7 +49,14 @@ export type HandshakeAction =
     }
   | { readonly do: 'close'; readonly code: CloseCode; readonly reason: string };
 
-type State = 'new' | 'awaits-hello' | 'awaits-hello-ack' | 'awaits-auth' | 'awaits-auth-ok' | 'done';
+type State =
+  | 'new'
+  | 'awaits-hello'
+  | 'awaits-hello-ack'
+  | 'awaits-auth'
+  | 'awaits-auth-ok'
+  | 'refused'
+  | 'done';
 
 const VERSIONS = [1] as const;
 const TIMEOUT_MS = 10_000;
@@ -88,9 +102,10 @@ export class Handshake {
   handle(frame: Frame, nowMs: number): readonly HandshakeAction[] {
     if (this.state === 'done') return [];
     if (nowMs >= this.deadlineMs) return this.tick(nowMs);
-    // What the peer wrote is not sent back to it: a close reason has to fit a packet.
+    if (this.state === 'refused') return [];
     if (frame.type === 'error' || frame.type === 'goodbye' || frame.type === 'authFailed') {
-      return this.close(CloseCode.handshakeFailed, `the peer ended the handshake (${frame.type})`);
+      this.state = 'refused';
+      return [];
     }
     if (this.state === 'awaits-hello' && frame.type === 'hello') return this.answerHello(frame);
     if (this.state === 'awaits-hello-ack' && frame.type === 'helloAck') return this.authenticate(frame);
@@ -105,6 +120,8 @@ export class Handshake {
 
   tick(nowMs: number): readonly HandshakeAction[] {
     if (this.state === 'done' || nowMs < this.deadlineMs) return [];
+    if (this.state === 'refused')
+      return this.close(CloseCode.handshakeFailed, 'the peer ended the handshake');
     return this.close(CloseCode.handshakeTimeout, 'the handshake took too long');
   }
 
@@ -143,6 +160,12 @@ export class Handshake {
     }
     if (this.peer.role === 'data' && theirFolders.length > 0) {
       return this.close(CloseCode.protocolError, 'the peer told of folders on a connection for data');
+    }
+    const refusal = this.options.refuse?.();
+    if (refusal !== undefined) {
+      const told = this.options.role === 'acceptor';
+      const { code, reason } = refusal;
+      return [...(told ? [send({ type: 'authFailed', reason })] : []), ...this.close(code, reason)];
     }
     this.state = 'done';
     return [...answer(), { do: 'established', peer: this.peer, theirFolders }];
