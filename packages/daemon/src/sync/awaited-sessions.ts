@@ -38,6 +38,11 @@ export class AwaitedSessions {
     return awaited !== undefined;
   }
 
+  /** Nobody waits any more; what the sessions come to is another's concern. */
+  failAll(): void {
+    for (const session of [...this.awaited.keys()]) this.failed(session);
+  }
+
   failed(
     session: PeerSession,
     error: unknown = new TransportError('connection-closed', 'it ended before it was chosen'),

@@ -1,4 +1,10 @@
-import { type CloseInfo, type Connection, PeerConnector, type VerifyPeer } from '@landropic/quic';
+import {
+  type CloseInfo,
+  type Connection,
+  type ConnectionPoolOptions,
+  PeerConnector,
+  type VerifyPeer,
+} from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { ALPN } from '../core/wire/frame-types.js';
 import type { MemoryDevice, MemoryDevices } from './memory-devices.fixture.js';
@@ -12,6 +18,9 @@ export class LinkSide {
   readonly events: string[] = [];
   readonly folders = new Map<FolderId, FakeFolder>();
   readonly downs: CloseInfo[] = [];
+  /** Every connection that a session began on, in order. */
+  readonly opened: Connection[] = [];
+  private readonly gone = new Set<Connection>();
   dials = 0;
   loopUtilisation = 0;
   /** The chunk side of each connection. */
@@ -26,7 +35,7 @@ export class LinkSide {
     private readonly devices: MemoryDevices,
     private readonly own: MemoryDevice,
     private readonly peer: MemoryDevice,
-    options: { readonly random?: () => number } = {},
+    options: { readonly random?: () => number; readonly pool?: ConnectionPoolOptions } = {},
   ) {
     const { random = () => 0.5 } = options;
     this.bootId = `boot of ${own.id}`;
@@ -40,6 +49,7 @@ export class LinkSide {
         own.endpoint.connect(address, { alpn: ALPN, verifyPeer: verifyOnly(peer.id), signal }),
       random,
       createLoopUtilisation: () => () => this.loopUtilisation,
+      ...(options.pool === undefined ? {} : { pool: options.pool }),
       events: {
         up: () => this.events.push('up'),
         down: (info) => {
@@ -54,6 +64,10 @@ export class LinkSide {
 
   start(): void {
     this.link.start([this.peer.address]);
+  }
+
+  isOpen(connection: Connection): boolean {
+    return !this.gone.has(connection);
   }
 
   private connector(
@@ -85,6 +99,8 @@ export class LinkSide {
     connection: Connection,
     { connectionRole, spread, established, retired }: SessionOfLink,
   ): PeerSession {
+    this.opened.push(connection);
+    void connection.closed.then(() => this.gone.add(connection));
     return new PeerSession({
       connection,
       device: this.peer.id as DeviceKey,

@@ -1,4 +1,10 @@
-import type { Connection, Endpoint, SocketAddress } from '@landropic/quic';
+import {
+  type Connection,
+  type Endpoint,
+  fileSync,
+  type SocketAddress,
+  type TransportProfile,
+} from '@landropic/quic';
 import { createMemoryNetwork, type MemoryNetwork, type NetworkEndpoint } from '@landropic/quic/memory';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
@@ -30,13 +36,18 @@ export class MemoryDevices {
 
   add(
     id: string,
-    options: { readonly protocols?: readonly string[]; readonly accepts?: (key: DeviceKey) => boolean } = {},
+    options: {
+      readonly protocols?: readonly string[];
+      readonly accepts?: (key: DeviceKey) => boolean;
+      readonly profile?: TransportProfile;
+    } = {},
   ): MemoryDevice {
-    const { protocols = [ALPN], accepts = () => true } = options;
+    const { protocols = [ALPN], accepts = () => true, profile = fileSync } = options;
     const address = { host: `host-${id}`, port: 4000 };
     const endpoint = this.network.endpoint(address, {
       certificate: Buffer.from(id),
       verifyPeer: verifyIf(accepts),
+      profile,
     });
     endpoint.setAcceptedProtocols(protocols);
     const incoming: Connection[] = [];

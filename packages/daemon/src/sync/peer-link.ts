@@ -1,4 +1,11 @@
-import type { CloseInfo, Connection, PooledRole, PoolState, SocketAddress } from '@landropic/quic';
+import type {
+  CloseInfo,
+  Connection,
+  ConnectionPoolOptions,
+  PooledRole,
+  PoolState,
+  SocketAddress,
+} from '@landropic/quic';
 import { decidePrimary, type PrimaryCandidate, TransportError } from '@landropic/quic';
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
@@ -33,6 +40,7 @@ export interface PeerLinkDependencies {
   readonly random: () => number;
   /** Each call of what it gives: the share of time, 0 to 1, that the event loop was busy since the call before. */
   readonly createLoopUtilisation: () => () => number;
+  readonly pool?: ConnectionPoolOptions;
   readonly events: PeerLinkEvents;
 }
 
@@ -171,7 +179,9 @@ export class PeerLink {
     this.upSinceMs = this.deps.clock.monotonicMs();
     this.connector.connected(candidate.connection);
     // The old one ends first: a folder is on one session of a device at a time.
-    if (current !== undefined) void current.close(CloseCode.duplicateConnection, 'another connection stays');
+    const isPeersChoice = candidate.connection.role === 'acceptor' && sameRun(current, candidate);
+    if (isPeersChoice) current?.supersede();
+    else void current?.close(CloseCode.duplicateConnection, 'another connection stays');
     this.awaited.chosen(candidate);
     this.poolOf(candidate.peer?.bootId ?? '').setPrimary(candidate);
     this.deps.events.up(candidate);
@@ -198,6 +208,7 @@ export class PeerLink {
     this.pooled = new PeerConnections(
       { clock, random, loopUtilisation: createLoopUtilisation(), dial },
       bootId,
+      this.deps.pool,
     );
     return this.pooled;
   }
@@ -249,6 +260,8 @@ export class PeerLink {
     if (wasPrimary) {
       this.primary = undefined;
       this.upSinceMs = undefined;
+      // One that was dialled to replace it may still come up.
+      this.awaited.failAll();
       void this.pooled?.stop();
       this.pooled = undefined;
     } else if (this.primary !== undefined || this.sessions.size > 0) return;
@@ -264,4 +277,8 @@ export class PeerLink {
     const info = error instanceof TransportError ? error.details.closeInfo : undefined;
     if (info?.by === 'peer') this.lastClose = info;
   }
+}
+
+function sameRun(one: PeerSession | undefined, other: PeerSession): boolean {
+  return one?.peer?.bootId === other.peer?.bootId;
 }

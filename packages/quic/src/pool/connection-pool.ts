@@ -101,7 +101,10 @@ export class ConnectionPool {
 
   /** The peer said goodbye on it: nothing new goes there, and it closes when what is in flight is done. */
   retire(connection: Connection): void {
-    this.find(connection)?.drain('goodbye', { isMutual: true });
+    const member = this.find(connection);
+    if (member === undefined) return;
+    this.dropWish(member);
+    member.drain('goodbye', { isMutual: true });
     this.fill();
   }
 
@@ -196,7 +199,7 @@ export class ConnectionPool {
     else if (member.isOwn) {
       // The peer does not need it, or does not take it; if it is needed here, that will show again.
       const isRefusal = info.by === 'peer' && (info.code === GOODBYE || member.ageMs < REFUSED_WITHIN_MS);
-      if (isRefusal) this.wantedData = Math.max(0, this.wantedData - 1);
+      if (isRefusal) this.dropWish(member);
       if (!isWanted) this.dials.lost('data', info);
     }
     this.changed();
@@ -279,7 +282,7 @@ export class ConnectionPool {
     for (const member of this.members) {
       if (member.role === 'primary' || !member.isUsable || member.idleForMs(nowMs) < this.options.idleMs)
         continue;
-      if (member.isOwn) this.wantedData = Math.max(0, this.wantedData - 1);
+      this.dropWish(member);
       this.counts.closedIdle++;
       member.drain('not used for a while');
     }
@@ -319,9 +322,16 @@ export class ConnectionPool {
       .filter(({ role, isOwn, isUsable }) => role === 'data' && isOwn && isUsable)
       .at(-1);
     if (newest === undefined) return;
-    this.wantedData = Math.max(0, this.wantedData - 1);
+    this.dropWish(newest);
     this.counts.withdrawn++;
     newest.drain('brings nothing');
+  }
+
+  /** Once it is gone, no other is dialled in its place. */
+  private dropWish(member: PooledConnection): void {
+    if (member.role !== 'data' || !member.isWanted) return;
+    member.isWanted = false;
+    this.wantedData = Math.max(0, this.wantedData - 1);
   }
 
   // ---- looking

@@ -67,6 +67,8 @@ export class PooledConnection {
   readonly connection: Connection;
   readonly role: PooledRole;
   readonly isOwn: boolean;
+  /** Whether the pool wants another in its place when it goes. */
+  isWanted: boolean;
   private current: PooledState = 'ready';
   private readonly held = new Set<Held>();
   private readonly health: ConnectionHealth;
@@ -93,6 +95,7 @@ export class PooledConnection {
     this.connection = connection;
     this.role = options.role;
     this.isOwn = options.isOwn;
+    this.isWanted = options.isOwn;
     this.health = new ConnectionHealth(now, options.health);
     const { bytesIn, bytesOut, packetsOut, packetsLost, rttMs } = connection.stats();
     this.openedAtMs = now;
