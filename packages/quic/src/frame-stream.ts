@@ -1,5 +1,6 @@
 import { FrameDecoder, type FrameLimit, type RawFrame } from './frame-codec.js';
 import type { ReceiveStream } from './transport.js';
+import { turnBudget } from './turn-budget.js';
 
 export interface ReadFramesOptions {
   /** Buffers for long payloads, of exactly this length. Default: a new one each. */
@@ -8,7 +9,7 @@ export interface ReadFramesOptions {
 
 /**
  * The frames of a stream, as they come, until its end. `first` are bytes that were read before. Throws FrameError on a frame that does not belong or is too long,
- * and what the stream's `read` throws.
+ * and what the stream's `read` throws. Where there is much to read, it lets others have their turn in between.
  */
 export async function* readFrames(
   stream: Pick<ReceiveStream, 'read'>,
@@ -17,16 +18,23 @@ export async function* readFrames(
   { allocate }: ReadFramesOptions = {},
 ): AsyncGenerator<RawFrame, void, void> {
   const decoder = new FrameDecoder(limitOf, allocate);
-  if (first !== undefined && first.length > 0) yield* decoder.push(first);
+  let frames: readonly RawFrame[] = first === undefined ? [] : decoder.push(first);
   for (;;) {
+    for (const frame of frames) {
+      yield frame;
+      const pause = turnBudget.spend();
+      if (pause !== undefined) await pause;
+    }
     const wanted = decoder.wanted;
     const bytes = await stream.read(wanted);
     if (bytes === null) break;
-    if (wanted === undefined) yield* decoder.push(bytes);
-    else {
-      const frame = decoder.filled(bytes.length);
-      if (frame !== undefined) yield frame;
-    }
+    frames = wanted === undefined ? decoder.push(bytes) : listOf(decoder.filled(bytes.length));
+    const pause = frames.length > 0 ? undefined : turnBudget.spend();
+    if (pause !== undefined) await pause;
   }
   decoder.end();
+}
+
+function listOf(frame: RawFrame | undefined): readonly RawFrame[] {
+  return frame === undefined ? [] : [frame];
 }
