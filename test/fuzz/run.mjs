@@ -11,7 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createViteServer } from 'vitest/node';
 
-const HANG_MS = 60_000;
+/** Counted in ticks of the supervisor, so that a machine that was suspended is no hang. */
+const HANG_TICKS = 60;
+const TICK_MS = 1_000;
 const PRINT_EVERY_MS = 10_000;
 /** Everything that a campaign may take, the program itself included. */
 const HEAP_MIB = 256;
@@ -65,20 +67,18 @@ function supervise(order) {
     execArgv: ['--expose-gc', `--max-old-space-size=${HEAP_MIB}`],
   });
   let round;
-  let hang;
+  let quietTicks = 0;
   let isHung = false;
   let printedAt = startedAt;
-  const watch = () => {
-    clearTimeout(hang);
-    hang = setTimeout(() => {
-      isHung = true;
-      console.error(`fuzz: HANGS in a round of ${round?.target ?? 'the start'}, seed ${round?.seed}`);
-      child.kill('SIGKILL');
-    }, HANG_MS);
-  };
-  watch();
+  const ticker = setInterval(() => {
+    quietTicks += 1;
+    if (quietTicks < HANG_TICKS) return;
+    isHung = true;
+    console.error(`fuzz: HANGS in a round of ${round?.target ?? 'the start'}, seed ${round?.seed}`);
+    child.kill('SIGKILL');
+  }, TICK_MS);
   child.on('message', (report) => {
-    watch();
+    quietTicks = 0;
     if (report.event === 'round') {
       round = report;
       if (performance.now() - printedAt < PRINT_EVERY_MS) return;
@@ -87,7 +87,7 @@ function supervise(order) {
     } else print(report, seconds());
   });
   child.on('exit', (code, signal) => {
-    clearTimeout(hang);
+    clearInterval(ticker);
     if (code === null && !isHung)
       console.error(`fuzz: ended by ${signal} in ${round?.target}, seed ${round?.seed}`);
     process.exitCode = code ?? 1;
