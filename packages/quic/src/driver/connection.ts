@@ -250,7 +250,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#hasReceived = true;
     if (this.#identity === undefined) {
       const violation = this.#verification.findEarlyViolation();
-      if (violation !== undefined) this.#refuse(violation);
+      if (violation) this.#refuse(violation);
     }
     this.host.schedule(this);
   }
@@ -277,21 +277,14 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (this.#identity === undefined || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
     this.#limits.budget.noteDelivered(this.datagrams.receive());
-    this.#streams.handleReadable();
-    if (this.#closeInfo !== undefined) return;
-    this.#streams.checkStopped();
-    this.#streams.checkIdentified(now);
     this.#verification.storeSession();
-    this.#streams.serveOpenRequests();
+    this.#streams.handleReceived(now);
   }
 
   #verifyPeer(): void {
     if (this.quiche.isDraining() || this.quiche.isClosed()) return;
     const refusal = this.#verification.verify();
-    if (refusal !== undefined) {
-      this.#refuse(refusal);
-      return;
-    }
+    if (refusal !== undefined) return this.#refuse(refusal);
     this.#deadlines.endHandshake();
     this.#packetSize.start(performance.now());
     this.host.handleVerified(this);
@@ -328,6 +321,11 @@ export class QuicConnection implements Connection, Route, StreamHost {
       }
       if (taken === 0) break;
     }
+    // Where early data was refused, TLS goes on while packets are made.
+    if (this.#identity === undefined && this.quiche.isEstablished()) {
+      this.#hasReceived = true;
+      this.host.schedule(this);
+    }
     this.#setTimer();
   }
 
@@ -350,7 +348,10 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (timeoutMs !== null && timeoutMs <= 0) this.#packetSize.handleTimeout(now);
     this.quiche.onTimeout();
     if (this.#identity === undefined && this.#deadlines.isHandshakeOverdue(now)) {
-      this.abandon(false, 0, { by: 'timeout', reason: 'no handshake in time' });
+      const info = { by: 'timeout', reason: 'no handshake in time' } as const;
+      // Strangers are forgotten without a word.
+      if (this.role === 'acceptor') this.#end(info, undefined);
+      else this.abandon(false, 0, info);
       return;
     }
     if (this.#deadlines.takeKeepAlive(now) && this.#identity !== undefined) this.quiche.sendAckEliciting();
@@ -371,7 +372,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   #checkLimits(): void {
     const exceeded = this.#limits.findExceeded(performance.now());
-    if (exceeded !== undefined) this.#giveUp(exceeded.reason, exceeded.code);
+    if (exceeded) this.#giveUp(exceeded.reason, exceeded.code);
   }
 
   #closeWhenFlushed(): void {

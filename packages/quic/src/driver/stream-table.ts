@@ -112,7 +112,7 @@ export class StreamTable {
   }
 
   /** Called when the peer may have granted more streams. */
-  serveOpenRequests(): void {
+  #serveOpenRequests(): void {
     if (this.#openRequests.length === 0) return;
     const blocked = new Set<StreamKind>();
     for (let i = 0; i < this.#openRequests.length && blocked.size < 2; ) {
@@ -129,8 +129,17 @@ export class StreamTable {
     }
   }
 
+  /** Packets arrived. Stops as soon as somebody whom that woke has ended the connection. */
+  handleReceived(now: number): void {
+    this.#handleReadable();
+    if (this.host.endedWith() !== undefined) return;
+    this.#checkStopped();
+    this.#checkIdentified(now);
+    if (this.host.endedWith() === undefined) this.#serveOpenRequests();
+  }
+
   /** Looks at every stream that quiche calls readable: wakes readers, and hands up what the peer opened. */
-  handleReadable(): void {
+  #handleReadable(): void {
     for (const id of this.host.quiche.readable()) {
       const known = this.#streams.get(id);
       if (known !== undefined) {
@@ -144,7 +153,7 @@ export class StreamTable {
   }
 
   /** Closes the connection of a peer that opens streams and does not begin them. */
-  checkIdentified(now: number): void {
+  #checkIdentified(now: number): void {
     const { identification, refuse } = this.admission;
     const id = this.#watch?.findOverdue(now, (suspect) => !this.host.quiche.streamFinished(suspect));
     if (id === undefined || identification === undefined) return;
@@ -152,7 +161,7 @@ export class StreamTable {
   }
 
   /** Finds stops on streams that write nothing just now. Of very many streams it would cost more than the code is worth. */
-  checkStopped(): void {
+  #checkStopped(): void {
     if (this.#streams.size > MAX_STREAMS_TO_CHECK) return;
     for (const stream of this.#streams.values()) stream.checkStopped();
   }
