@@ -284,7 +284,10 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #verifyPeer(): void {
     if (this.quiche.isDraining() || this.quiche.isClosed()) return;
     const refusal = this.#verification.verify();
-    if (refusal !== undefined) return this.#refuse(refusal);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
     this.#deadlines.endHandshake();
     this.#packetSize.start(performance.now());
     this.host.handleVerified(this);
