@@ -52,6 +52,7 @@ const desktop = {
   id: 'DESKTOP-BBBBBBB-CCCCCCC',
   name: 'desktop',
   connected: true,
+  presence: 'online' as const,
   addresses: ['192.168.1.5:22100'],
   connections: 1,
   rttMs: 0.41,
@@ -375,7 +376,14 @@ describe('status', () => {
 
 describe('lists', () => {
   test('of devices, with what is wrong with one', async () => {
-    const other = { ...desktop, name: 'phone', connected: false, rttMs: null, problem: 'does not know us' };
+    const other = {
+      ...desktop,
+      name: 'phone',
+      connected: false,
+      presence: 'offline' as const,
+      rttMs: null,
+      problem: 'does not know us',
+    };
     await daemonWith({ 'devices.list': async () => ({ devices: [desktop, other] }) });
     const { stdout } = await run(['devices']);
     expect(stdout).toBe(
@@ -386,6 +394,12 @@ describe('lists', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test('of devices says where nobody has changed anything for a while', async () => {
+    const away = { ...desktop, presence: 'away' as const };
+    await daemonWith({ 'devices.list': async () => ({ devices: [away] }) });
+    expect((await run(['devices'])).stdout).toContain('connected, away, 0.41 ms');
   });
 
   test('that are empty say what to do, on stderr', async () => {

@@ -235,6 +235,7 @@ export class Daemon {
         return {
           client: new ChunkClient({ connection, clock, onFailure }),
           serve: (stream, first) => server.serve(stream, first),
+          serving: () => server.serving,
         };
       },
       log,

@@ -32,8 +32,10 @@ export function deviceLines(devices: readonly DeviceStatus[], output: Output, in
 }
 
 function stateOf(device: DeviceStatus): string {
-  if (device.connected)
-    return device.rttMs === null ? 'connected' : `connected, ${formatRoundTrip(device.rttMs)}`;
+  if (device.connected) {
+    const state = device.presence === 'away' ? 'connected, away' : 'connected';
+    return device.rttMs === null ? state : `${state}, ${formatRoundTrip(device.rttMs)}`;
+  }
   if (device.lastSeen === null) return 'never seen';
   return `last seen ${device.lastSeen.slice(0, 16).replace('T', ' ')}Z`;
 }

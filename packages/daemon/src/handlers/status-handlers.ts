@@ -117,6 +117,7 @@ function deviceStatuses(parts: DaemonParts): DeviceStatus[] {
       id: device,
       name,
       connected: session !== undefined,
+      presence: orchestrator.presenceOf(device),
       addresses:
         session === undefined
           ? addresses.map(formatAddress)

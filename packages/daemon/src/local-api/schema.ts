@@ -69,6 +69,8 @@ const DeviceStatus = z.object({
   id: z.string(),
   name: z.string(),
   connected: z.boolean(),
+  /** `away`: connected, and nothing was changed there for a while. */
+  presence: z.enum(['online', 'away', 'offline']),
   addresses: z.array(Address).readonly(),
   connections: z.number(),
   rttMs: z.number().nullable(),

@@ -61,10 +61,16 @@ const COPY_BELOW_BYTES = 32 * 1024;
 /** Answers the chunk requests of one peer, from this device's files, with every hash checked before it is sent. */
 export class ChunkServer {
   private readonly permits = new Permits(MAX_REQUESTS);
+  private requestsUnderWay = 0;
   private readonly slots: SharedSlots;
 
   constructor(private readonly deps: ChunkServerDependencies) {
     this.slots = new SharedSlots(deps.clock, { slotBytes: SLICE_BYTES, maxSlots: MAX_SLOTS });
+  }
+
+  /** Requests that were read and are not answered whole. */
+  get serving(): number {
+    return this.requestsUnderWay;
   }
 
   /** Serves one stream until its end. Rejects with {@link WireError} when the peer breaks the protocol. */
@@ -88,8 +94,10 @@ export class ChunkServer {
       // What waits for its turn waits as it came: hashes take more room once they are decoded.
       if (raw.type === FrameType.chunkRequest) await this.permits.acquire();
       const frame = decodePayload(raw.type, raw.payload);
-      if (frame?.type === 'chunkRequest') await requests.add(frame);
-      else if (frame?.type === 'chunkCancel') cancelled.add(frame.requestId);
+      if (frame?.type === 'chunkRequest') {
+        this.requestsUnderWay++;
+        await requests.add(frame);
+      } else if (frame?.type === 'chunkCancel') cancelled.add(frame.requestId);
       if (cancelled.size > MAX_REQUESTS) cancelled.clear();
     }
   }
@@ -105,6 +113,7 @@ export class ChunkServer {
         try {
           await this.answer(output, request, cancelled);
         } finally {
+          this.requestsUnderWay--;
           this.permits.release();
         }
       }
