@@ -19,3 +19,4 @@ export {
   transportProfiles,
   wan,
 } from './transport-profile.js';
+export { turnBudget } from './turn-budget.js';

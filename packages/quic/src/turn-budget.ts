@@ -8,7 +8,7 @@ const TURN_MS = 4;
 class TurnBudget {
   #startedAtMs: number | undefined;
 
-  /** Undefined while this turn may go on; otherwise it resolves in the next one. */
+  /** To be asked between two pieces of work. Undefined while this turn may go on; otherwise it resolves in the next one. */
   spend(): Promise<void> | undefined {
     const now = performance.now();
     if (this.#startedAtMs === undefined) {

@@ -1,13 +1,14 @@
-import type { Connection, IncomingStream } from '@landropic/quic';
-import { FrameError, readFrames, TransportError } from '@landropic/quic';
+import type { Connection, IncomingStream, ReceiveStream } from '@landropic/quic';
+import { FrameError, TransportError } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { Grease } from '../core/session/grease.js';
 import { Handshake, type HandshakeAction, type HandshakePeer } from '../core/session/handshake.js';
 import type { FolderActivity, Presence } from '../core/session/peer-presence.js';
-import { decodePayload, WireError } from '../core/wire/codec.js';
-import { CloseCode, StreamKind } from '../core/wire/frame-types.js';
+import { WireError } from '../core/wire/codec.js';
+import { CloseCode } from '../core/wire/frame-types.js';
 import type { FolderState, Frame } from '../core/wire/frames.js';
-import { frameLimit, Limits } from '../core/wire/limits.js';
+import { Limits } from '../core/wire/limits.js';
+import { readControlFrames } from './control-frames.js';
 import { ControlStream } from './control-stream.js';
 import { identifyStream } from './incoming-streams.js';
 import { PingClock } from './ping-clock.js';
@@ -267,11 +268,10 @@ export class PeerSession {
     }
   }
 
-  private async readControl(stream: Parameters<typeof readFrames>[0], rest: Uint8Array): Promise<void> {
-    for await (const raw of readFrames(stream, (type) => frameLimit(StreamKind.control, type), rest)) {
+  private async readControl(stream: ReceiveStream, rest: Uint8Array): Promise<void> {
+    for await (const frame of readControlFrames(stream, rest, this.deps.clock)) {
       if (this.ended) return;
-      const frame = decodePayload(raw.type, raw.payload);
-      if (frame !== undefined) this.takeControl(frame);
+      this.takeControl(frame);
     }
     if (!this.ended) throw new WireError('malformed', 'the control stream ended');
   }

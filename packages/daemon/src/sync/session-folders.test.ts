@@ -198,6 +198,16 @@ describe('a folder that is withdrawn', () => {
     expect(await peer.closeInfo()).toBe('open');
   });
 
+  test('a folder that is taken and given up without end', async () => {
+    const { world, peer } = await shared();
+    for (let i = 0; i < 12; i++) {
+      await peer.control.send({ type: 'folderRemove', folder: f });
+      await peer.control.send({ type: 'folderOffer', state: stateOf('f') });
+    }
+    await world.devices.settle();
+    expect(await peer.closeInfo()).toMatchObject({ code: CloseCode.limitExceeded });
+  });
+
   test('any number of folders that were never shared changes nothing', async () => {
     const { world, peer } = await shared();
     for (let i = 0; i < 3_000; i++) {

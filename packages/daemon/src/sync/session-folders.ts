@@ -1,5 +1,5 @@
 import type { Connection, ReceiveStream } from '@landropic/quic';
-import { readFrames } from '@landropic/quic';
+import { readFrames, TokenBucket } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import type { OverloadOptions } from '../core/session/overload-policy.js';
@@ -66,6 +66,7 @@ export class SessionFolders {
   private readonly gate: PushGate;
   private readonly overload: OverloadWatch;
   private readonly closed = new Set<FolderId>();
+  private readonly openings = new Map<FolderId, TokenBucket>();
   private readonly waiting = new Map<FolderId, readonly (() => void)[]>();
   private receipts: Promise<FrameWriter> | undefined;
   /** Nothing more is asked for. */
@@ -287,6 +288,7 @@ export class SessionFolders {
     const theirs = this.received.get(id);
     const folder = this.deps.sharedFolders().get(id);
     if (ours === undefined || theirs === undefined || folder === undefined) return;
+    if (!this.mayOpen(id)) return;
     this.streams.open(id);
     const opened = new SessionFolder(
       {
@@ -313,6 +315,19 @@ export class SessionFolders {
     opened.start();
     this.deps.onShared(id);
     this.release(id);
+  }
+
+  /** Everything of the folder is told anew: a peer may not have that without end. */
+  private mayOpen(id: FolderId): boolean {
+    const nowMs = this.deps.clock.monotonicMs();
+    const { folderOpeningsAtOnce: capacity, folderOpeningsPerMinute } = Limits;
+    const known = this.openings.get(id);
+    const openings =
+      known ?? new TokenBucket({ capacity, refillPerSecond: folderOpeningsPerMinute / 60 }, nowMs);
+    this.openings.set(id, openings);
+    if (openings.tryTake(1, nowMs)) return true;
+    this.deps.onFailure(new WireError('limit-exceeded', 'a folder is taken and given up without end'));
+    return false;
   }
 
   private close(id: FolderId): void {

@@ -1,9 +1,9 @@
-import { encodeFrame } from '@landropic/quic';
+import { encodeFrame, encodeFrameHead } from '@landropic/quic';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { FolderId } from '../core/model/identifiers.js';
 import { encodePayload } from '../core/wire/codec.js';
-import { StreamKind } from '../core/wire/frame-types.js';
+import { FrameType, StreamKind } from '../core/wire/frame-types.js';
 import type { Frame } from '../core/wire/frames.js';
 import {
   ChunkExchange,
@@ -112,6 +112,21 @@ describe('a request', () => {
     }
     expect(source.reads).toBe(1);
   });
+
+  test.each([
+    ['a chunk', FrameType.chunk, 1, 'unexpected-type'],
+    ['a long frame of an unknown type', 0xe3, 2_000, 'too-long'],
+  ])(
+    'is all that a stream of requests may carry: not %s, of which a thousand streams could have one each',
+    async (_what, type, length, code) => {
+      const exchange = await exchangeOf(sourceOf(stored('x')));
+      const stream = await exchange.ours.openBidi();
+      await stream.write(Uint8Array.of(StreamKind.chunks));
+      await stream.write(encodeFrameHead(type, length));
+      await exchange.pass(50);
+      expect(exchange.serverFailures).toMatchObject([{ name: 'FrameError', code }]);
+    },
+  );
 });
 
 describe('a client', () => {

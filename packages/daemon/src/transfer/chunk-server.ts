@@ -1,12 +1,12 @@
-import { type BidiStream, encodeFrame, encodeFrameHead, readFrames } from '@landropic/quic';
+import { type BidiStream, encodeFrame, encodeFrameHead, readFrames, turnBudget } from '@landropic/quic';
 import type { ContentHash, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import type { ChunkLocation } from '../core/ports/content-index.js';
 import type { FolderDisk, ReadChunk } from '../core/ports/folder-disk.js';
 import { decodePayload, encodeChunkHead, encodePayload } from '../core/wire/codec.js';
-import { FrameType, StreamKind } from '../core/wire/frame-types.js';
+import { FrameType } from '../core/wire/frame-types.js';
 import type { FrameOf } from '../core/wire/frames.js';
-import { frameLimit, Limits } from '../core/wire/limits.js';
+import { chunkRequestLimit, Limits } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
 import { OutgoingSlots } from './outgoing-slots.js';
 import { Permits } from './permits.js';
@@ -89,8 +89,7 @@ export class ChunkServer {
     requests: RequestQueue<Request>,
     cancelled: Set<number>,
   ): Promise<void> {
-    const limitOf = (type: number) => frameLimit(StreamKind.chunks, type);
-    for await (const raw of readFrames(stream, limitOf, firstBytes)) {
+    for await (const raw of readFrames(stream, chunkRequestLimit, firstBytes)) {
       // What waits for its turn waits as it came: hashes take more room once they are decoded.
       if (raw.type === FrameType.chunkRequest) await this.permits.acquire();
       const frame = decodePayload(raw.type, raw.payload);
@@ -116,6 +115,8 @@ export class ChunkServer {
           this.requestsUnderWay--;
           this.permits.release();
         }
+        // What is missing is looked up and answered without waiting for anything: others want their turn.
+        await turnBudget.spend();
       }
       await stream.finish();
     } finally {

@@ -40,6 +40,12 @@ export const Limits = {
   streamsUni: 64,
   /** How far ahead of the local clock a stamp may be. */
   stampAheadMs: 24 * 60 * 60 * 1000,
+  /** Frames on a control stream: so many at once, and so many a second on average. */
+  controlFramesAtOnce: 8_192,
+  controlFramesPerSecond: 500,
+  /** How often a peer may take up a folder with us on one connection: at once, and a minute on average. */
+  folderOpeningsAtOnce: 10,
+  folderOpeningsPerMinute: 10,
   /** Longest chunk list inside an entry of an IndexEntries frame; longer ones go ahead in ChunkListPart frames. */
   chunksInEntry: 32_768,
   chunksPerListPart: 100_000,
@@ -149,6 +155,21 @@ export function frameLimit(streamKind: number, frameType: number): number | unde
   const stream = STREAMS.get(streamKind);
   if (stream === undefined) return undefined;
   return isSkippedFrameType(frameType) ? stream.skippedBytes : stream.frames.get(frameType);
+}
+
+/**
+ * The same on a stream of chunks that the peer opened: it asks there, and chunks go the other way. A peer may have a
+ * thousand of these streams, and could make us hold a frame of that length on each.
+ */
+export function chunkRequestLimit(frameType: number): number | undefined {
+  switch (frameType) {
+    case FrameType.chunkRequest:
+      return Limits.chunkRequestFrameBytes;
+    case FrameType.chunkCancel:
+      return Limits.smallChunkFrameBytes;
+    default:
+      return isSkippedFrameType(frameType) ? Limits.smallChunkFrameBytes : undefined;
+  }
 }
 
 /** The longest payload of this frame wherever it may stand; undefined for an unknown type. */
