@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/hostile/**/*.test.ts', 'packages/*/examples/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Every test starts real daemons; two at a time would fight over the same two cores.
