@@ -95,7 +95,12 @@ describe('connections for data', () => {
     const all = 'primary:ready data:ready data:ready data:ready';
     expect([shapeOf(a), shapeOf(b)]).toEqual([all, all]);
     expect([a.link.connections, b.link.connections]).toEqual([4, 4]);
-    expect(b.link.pool()?.connections.map(({ isOwn }) => isOwn)).toEqual([false, true, true, true]);
+    expect(b.link.pool()?.connections.map(({ dialledHere }) => dialledHere)).toEqual([
+      false,
+      true,
+      true,
+      true,
+    ]);
     upload.stop();
     await devices.advance(330_000);
     expect([shapeOf(a), shapeOf(b)]).toEqual(['primary:ready', 'primary:ready']);

@@ -12,6 +12,7 @@ import { type Lease, type LeaseOptions, PooledConnection, type ReplaceReason } f
 /** While next to nothing is sent, it is looked more rarely. */
 const QUIET_FACTOR = 5;
 const QUIET_BYTES_PER_SECOND = 32 * 1024;
+const MIN_WAIT_MS = 1;
 const GOODBYE = 0;
 
 type Counts = { -readonly [K in keyof PoolCounts]: PoolCounts[K] };
@@ -266,7 +267,8 @@ export class ConnectionPool {
     const now = this.deps.clock.nowMs();
     let dueMs = this.sampledAtMs + this.options.sampleMs * (this.isQuiet ? QUIET_FACTOR : 1);
     for (const member of this.members) if (member.isUsable) dueMs = Math.min(dueMs, member.nextDueMs);
-    this.cancelTick = this.deps.clock.after(Math.max(0, dueMs - now), () => this.tick());
+    // Sums of fractions may come out a hair too early: a wait of nothing would then be waited for ever.
+    this.cancelTick = this.deps.clock.after(Math.max(MIN_WAIT_MS, dueMs - now), () => this.tick());
   }
 
   private tick(): void {

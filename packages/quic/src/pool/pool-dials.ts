@@ -121,7 +121,7 @@ export class PoolDials {
       id: undefined,
       role,
       state: 'dialling',
-      isOwn: true,
+      dialledHere: true,
       isReplacement: replaces !== undefined,
       requests: 0,
       load: 0,

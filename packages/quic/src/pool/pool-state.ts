@@ -14,8 +14,8 @@ export interface PooledConnectionState {
   readonly id: string | undefined;
   readonly role: PooledRole;
   readonly state: PooledState;
-  /** Dialled by this pool, and not handed in. */
-  readonly isOwn: boolean;
+  /** Dialled by this side, and not by the peer. */
+  readonly dialledHere: boolean;
   /** Being dialled to take the place of one that ages or does not answer. */
   readonly isReplacement: boolean;
   /** Requests in flight, and their weight together. */

@@ -188,7 +188,7 @@ export class PooledConnection {
       id: this.connection.id,
       role: this.role,
       state: this.current,
-      isOwn: this.isOwn,
+      dialledHere: this.connection.role === 'dialler',
       isReplacement: false,
       requests: this.held.size,
       load: this.loadSum,
