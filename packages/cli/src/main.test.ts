@@ -55,6 +55,7 @@ const desktop = {
   presence: 'online' as const,
   addresses: ['192.168.1.5:22100'],
   connections: 1,
+  pool: null,
   rttMs: 0.41,
   bytesIn: 10,
   bytesOut: 20,

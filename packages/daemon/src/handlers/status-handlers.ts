@@ -1,3 +1,4 @@
+import type { PoolState } from '@landropic/quic';
 import { formatAddress } from '../assembly/own-addresses.js';
 import type { FolderAtWork } from '../assembly/shared-folder-set.js';
 import type { DeviceKey } from '../core/model/identifiers.js';
@@ -106,6 +107,25 @@ function notSharedThere(
   return problem(`${name} is connected and does not share this folder, or still looks through it.`);
 }
 
+function poolStatus(pool: PoolState | undefined): DeviceStatus['pool'] {
+  if (pool === undefined) return null;
+  const { limit, counts } = pool;
+  const connections = pool.connections.map(
+    ({ role, state, dialledHere, isReplacement, requests, misses, roundTripMs, lossShare, keyUse }) => ({
+      role,
+      state,
+      dialledHere,
+      isReplacement,
+      requests,
+      misses,
+      roundTripMs: roundTripMs ?? null,
+      lossShare,
+      keyUse,
+    }),
+  );
+  return { connections, limit, counts };
+}
+
 function deviceStatuses(parts: DaemonParts): DeviceStatus[] {
   const { devices, orchestrator } = parts;
   return devices.list().map(({ id: device, name, addresses, lastSeenMs }) => {
@@ -123,6 +143,7 @@ function deviceStatuses(parts: DaemonParts): DeviceStatus[] {
           ? addresses.map(formatAddress)
           : [formatAddress(session.connection.remoteAddress)],
       connections: link?.connections ?? 0,
+      pool: poolStatus(link?.pool()),
       rttMs: session?.rttMs ?? null,
       bytesIn: traffic?.in ?? 0,
       bytesOut: traffic?.out ?? 0,

@@ -65,6 +65,40 @@ const FolderStatus = z.object({
     .readonly(),
 });
 
+const PooledConnection = z.object({
+  /** `primary` carries everything, `data` file contents alone. */
+  role: z.enum(['primary', 'data']),
+  state: z.enum(['dialling', 'ready', 'suspect', 'draining', 'closed']),
+  dialledHere: z.boolean(),
+  /** Being dialled to take the place of another. */
+  isReplacement: z.boolean(),
+  /** In flight, asked for by this device. */
+  requests: z.number(),
+  /** Health checks in a row without an answer in time. */
+  misses: z.number(),
+  roundTripMs: z.number().nullable(),
+  /** 0 to 1, between the last two health checks. */
+  lossShare: z.number(),
+  /** 0 to 1: how much of what its keys may protect is used up. */
+  keyUse: z.number(),
+});
+
+/** The connections with one device since its session is up. */
+const ConnectionPool = z.object({
+  connections: z.array(PooledConnection).readonly(),
+  /** What keeps this device from sending more: the windows of the connections, or its own processor. */
+  limit: z.enum(['none', 'window', 'loop']),
+  counts: z.object({
+    dialled: z.number(),
+    dialsFailed: z.number(),
+    replaced: z.number(),
+    closedIdle: z.number(),
+    withdrawn: z.number(),
+    lost: z.number(),
+    handedBack: z.number(),
+  }),
+});
+
 const DeviceStatus = z.object({
   id: z.string(),
   name: z.string(),
@@ -73,6 +107,8 @@ const DeviceStatus = z.object({
   presence: z.enum(['online', 'away', 'offline']),
   addresses: z.array(Address).readonly(),
   connections: z.number(),
+  /** Null while no session is up. */
+  pool: ConnectionPool.nullable(),
   rttMs: z.number().nullable(),
   bytesIn: z.number(),
   bytesOut: z.number(),
