@@ -6,7 +6,7 @@ import { Waiter } from '../waiter.js';
 import { Deadline } from './deadline.js';
 import { RequestStream } from './request-stream.js';
 import { RpcError } from './rpc-error.js';
-import { encodeRequest } from './rpc-frames.js';
+import { encodeMethod, encodeRequest } from './rpc-frames.js';
 
 /**
  * Carries out an operation on a connection to the server. It may do so again on another when that one is lost: an operation
@@ -69,12 +69,13 @@ export class RpcClient {
   ) {}
 
   /**
-   * Sends a request and resolves to the payload of its answer. `method` has 1 to 64 bytes of UTF-8; `payload` is copied.
-   * Rejects with {@link RpcError}.
+   * Sends a request and resolves to the payload of its answer. `method` has 1 to 64 bytes of UTF-8, or it is a RangeError;
+   * `payload` is copied when the request is sent. Rejects with {@link RpcError}.
    */
   async request(method: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     if (this.#isClosed) throw new RpcError('closed', 'the client is closed', { mayHaveBegun: false });
     const { maxRequestBytes = 1024 * 1024, deadlineMs = 30_000 } = this.options;
+    encodeMethod(method);
     if (payload.length > maxRequestBytes)
       throw new RpcError('too-large', `a request of more than ${maxRequestBytes} bytes`, {
         mayHaveBegun: false,
@@ -123,6 +124,8 @@ export class RpcClient {
         return await this.#attempt(connection, signal, deadline, { method, payload });
       } catch (error) {
         if (error instanceof RpcError) lastLoss = error;
+        // Nothing more can come of it: whoever runs this need not wait for another connection.
+        if (!mayRepeat && lastLoss.mayHaveBegun) deadline.end(lastLoss);
         // Whoever watches the connection is to know of its end before it hears of ours.
         if (isConnectionLost(error)) await untilAborted(connection.closed, deadline.signal, 'the end');
         throw error;

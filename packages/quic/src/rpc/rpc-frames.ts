@@ -80,11 +80,17 @@ export function answerLimits(maxResponseBytes: number): FrameLimit {
   };
 }
 
-/** The frame with a copy of the payload. Throws RangeError for a method that is empty or longer than 64 bytes. */
-export function encodeRequest({ method, deadlineMs, payload }: RpcRequestFrame): Uint8Array {
+/** Its name as it travels. Throws RangeError when that is empty or longer than 64 bytes. */
+export function encodeMethod(method: string): Uint8Array {
   const name = Buffer.from(method, 'utf8');
   if (name.length === 0 || name.length > MAX_METHOD_BYTES)
     throw new RangeError(`the name of a method has 1 to ${MAX_METHOD_BYTES} bytes`);
+  return name;
+}
+
+/** The frame with a copy of the payload. Throws as {@link encodeMethod}. */
+export function encodeRequest({ method, deadlineMs, payload }: RpcRequestFrame): Uint8Array {
+  const name = encodeMethod(method);
   const headBytes = REQUEST_HEAD_BYTES + name.length;
   const body = Buffer.allocUnsafe(headBytes + payload.length);
   body.writeUInt32BE(Math.min(MAX_DEADLINE_MS, Math.max(0, Math.ceil(deadlineMs))), 0);

@@ -71,6 +71,16 @@ describe('requests', () => {
     expect(world.handlerErrors).toHaveLength(2);
   });
 
+  it('need the name of a method', async () => {
+    const world = new RpcWorld({ echo });
+    const { dialled } = await world.connect();
+    const client = world.client(dialled, { streams: { maxStreams: 1 } });
+    await expect(client.request('', EMPTY)).rejects.toThrow(RangeError);
+    const answer = watch(client.request('echo', EMPTY));
+    await world.pass(50);
+    expect(answer.outcome).toEqual({ value: Buffer.alloc(0) });
+  });
+
   it('of any size up to the limits, and none beyond', async () => {
     const world = new RpcWorld(
       { echo, large: () => new Uint8Array(3_001) },
