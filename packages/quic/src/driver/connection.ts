@@ -41,7 +41,7 @@ const CLOSE_FLUSH_MS = 250;
 
 /**
  * One QUIC connection. Invariants:
- * 1. No stream is looked at before `#identity` is set, which only an accepting `verifyPeer` does.
+ * 1. No stream is looked at before the peer is verified, which only an accepting `verifyPeer` does.
  * 2. `process` runs at most once per turn of the event loop: it reads streams, offers queues, sends packets, sets the
  *    timer, in that order.
  * 3. Once `#closeInfo` is set, quiche is not called again and every stream and waiter has failed.
@@ -95,7 +95,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.datagrams = new DatagramChannel({
       quiche: setup.quiche,
       packetSize: this.#packetSize,
-      isOpen: () => this.#identity !== undefined && this.#endError === undefined,
+      isOpen: () => this.isVerified && this.#endError === undefined,
       requestFlush: () => host.schedule(this),
     });
     this.#sender = new PacketSender({
@@ -109,21 +109,18 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => this.#handleDeadline());
   }
 
-  get #identity(): PeerIdentity | undefined {
-    return this.#verification.identity;
-  }
-
   get alpn(): string {
     return this.#verification.alpn;
   }
 
   get peer(): PeerIdentity {
-    if (this.#identity === undefined) throw new Error('the peer is not verified yet');
-    return this.#identity;
+    const { identity } = this.#verification;
+    if (identity === undefined) throw new Error('the peer is not verified yet');
+    return identity;
   }
 
   get isVerified(): boolean {
-    return this.#identity !== undefined;
+    return this.#verification.identity !== undefined;
   }
 
   get isResumed(): boolean {
@@ -239,7 +236,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
 
   receive(datagram: Buffer, host: string, port: number): void {
     if (this.#closeInfo !== undefined) return;
-    if (this.#identity === undefined && !this.#verification.admit(datagram.length)) return;
+    if (!this.isVerified && !this.#verification.admit(datagram.length)) return;
     this.#limits.budget.noteReceived(datagram.length);
     try {
       this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
@@ -248,7 +245,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       if (parseQuicheError(error).kind === 'tls') this.#deadlines.endHandshake();
     }
     this.#hasReceived = true;
-    if (this.#identity === undefined) {
+    if (!this.isVerified) {
       const violation = this.#verification.findEarlyViolation();
       if (violation) this.#refuse(violation);
     }
@@ -273,8 +270,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#deadlines.noteReceived(now);
     this.#progress.noteReceived(now);
     this.#packetSize.handleReceived(now);
-    if (this.#identity === undefined && this.quiche.isEstablished()) this.#verifyPeer();
-    if (this.#identity === undefined || this.#closeInfo !== undefined) return;
+    if (!this.isVerified && this.quiche.isEstablished()) this.#verifyPeer();
+    if (!this.isVerified || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
     this.#limits.budget.noteDelivered(this.datagrams.receive());
     this.#verification.storeSession();
@@ -284,10 +281,11 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #verifyPeer(): void {
     if (this.quiche.isDraining() || this.quiche.isClosed()) return;
     const refusal = this.#verification.verify();
-    if (refusal !== undefined) {
-      this.#refuse(refusal);
-      return;
-    }
+    if (refusal === undefined) this.#begin();
+    else this.#refuse(refusal);
+  }
+
+  #begin(): void {
     this.#deadlines.endHandshake();
     this.#packetSize.start(performance.now());
     this.host.handleVerified(this);
@@ -302,8 +300,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   /** Offers what is queued to quiche and sends what it makes of it, until neither goes on. */
   #flush(): void {
     // Before the peer is verified there is no stream but the early one, and quiche sends it early or not at all.
-    const mayOffer =
-      this.#identity !== undefined || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
+    const mayOffer = this.isVerified || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
     let budget = PACKETS_PER_TURN;
     for (;;) {
       const taken =
@@ -325,7 +322,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       if (taken === 0) break;
     }
     // Where early data was refused, TLS goes on while packets are made.
-    if (this.#identity === undefined && this.quiche.isEstablished()) {
+    if (!this.isVerified && this.quiche.isEstablished()) {
       this.#hasReceived = true;
       this.host.schedule(this);
     }
@@ -337,7 +334,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #setTimer(): void {
     const now = performance.now();
     this.#deadlines.arm(now, {
-      isVerified: this.#identity !== undefined,
+      isVerified: this.isVerified,
       packetSizeMs: this.#packetSize.deadlineMs,
       closingMs: this.#closing?.deadlineMs ?? Number.POSITIVE_INFINITY,
       stallCheckMs: this.#scheduler.isIdle ? Number.POSITIVE_INFINITY : now + PROGRESS_CHECK_MS,
@@ -350,14 +347,14 @@ export class QuicConnection implements Connection, Route, StreamHost {
     const timeoutMs = this.quiche.timeout();
     if (timeoutMs !== null && timeoutMs <= 0) this.#packetSize.handleTimeout(now);
     this.quiche.onTimeout();
-    if (this.#identity === undefined && this.#deadlines.isHandshakeOverdue(now)) {
+    if (!this.isVerified && this.#deadlines.isHandshakeOverdue(now)) {
       const info = { by: 'timeout', reason: 'no handshake in time' } as const;
       // Strangers are forgotten without a word.
       if (this.role === 'acceptor') this.#end(info, undefined);
       else this.abandon(false, 0, info);
       return;
     }
-    if (this.#deadlines.takeKeepAlive(now) && this.#identity !== undefined) this.quiche.sendAckEliciting();
+    if (this.#deadlines.takeKeepAlive(now) && this.isVerified) this.quiche.sendAckEliciting();
     const hasMoved = this.#scheduler.isIdle ? undefined : this.#progress.check(now);
     if (hasMoved !== undefined) this.#packetSize.handleCheck(now, this.quiche.stats().lost, hasMoved);
     if (this.#progress.isStalled(this.#scheduler.isUrgentWaiting, now)) {

@@ -233,6 +233,7 @@ describe('streams that a peer opens', () => {
     });
     const empty = await dialled.openUni();
     await empty.finish();
+    await until(() => firsts.length === 1);
     const stream = await dialled.openBidi();
     await stream.write(Buffer.from('\x07bad', 'latin1'));
     await expect(stream.read()).rejects.toMatchObject({ code: 'stream-reset', details: { streamCode: 9 } });
