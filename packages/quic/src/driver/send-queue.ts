@@ -61,6 +61,8 @@ export class SendQueue {
     let offset = this.#offset;
     for (let i = this.#first; i < this.#chunks.length && length < limitBytes; i++) {
       const chunk = this.#chunks[i] ?? EMPTY;
+      // A large one goes by itself: copying it costs more than a call for the small ones before it.
+      if (length > 0 && chunk.length - offset >= GATHER_BELOW_BYTES) break;
       const take = Math.min(chunk.length - offset, limitBytes - length);
       scratch.set(chunk.subarray(offset, offset + take), length);
       length += take;
