@@ -1,0 +1,168 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/address.js';
+import { createConnectionId } from '../../packages/quic/src/driver/connection-id.js';
+import { type QuicheConnection, quiche } from '../../packages/quic/src/driver/quiche-binding.js';
+import { buildQuicheConfig } from '../../packages/quic/src/driver/tls-config.js';
+import type { TlsCredentials } from '../../packages/quic/src/transport.js';
+import { fileSync, type TransportProfile } from '../../packages/quic/src/transport-profile.js';
+
+const HOST = '127.0.0.1';
+const PACKET_BYTES = 1_350;
+const LARGE_PACKET_BYTES = 16_000;
+const HANDSHAKE_MS = 5_000;
+const PACKETS_PER_TURN = 64;
+
+export interface RawPeerOptions {
+  readonly port: number;
+  readonly credentials: TlsCredentials;
+  readonly alpn: string;
+  readonly profile?: Partial<TransportProfile>;
+  /** UDP payloads of 16,000 bytes instead of 1,350, as loopback carries them. */
+  readonly isLarge?: boolean;
+}
+
+/**
+ * A dialler that is nothing but quiche and a socket: it reads no stream, closes for no reason, counts nothing, and so can
+ * do what our own driver would never do.
+ */
+export class RawPeer {
+  #timer: NodeJS.Timeout | undefined;
+  #isDone = false;
+  readonly #waiting: (() => void)[] = [];
+
+  private constructor(
+    readonly quiche: QuicheConnection,
+    private readonly socket: Socket,
+    private readonly remote: { readonly host: string; readonly port: number },
+    private readonly packetBytes: number,
+  ) {
+    socket.on('message', (datagram) => this.#receive(datagram));
+  }
+
+  /** Resolves when TLS is done on this side. Rejects when it is not within 5 s. */
+  static async connect({ port, credentials, alpn, profile, isLarge }: RawPeerOptions): Promise<RawPeer> {
+    const socket = createSocket('udp4');
+    socket.bind(0, HOST);
+    await once(socket, 'listening');
+    const packetBytes = isLarge === true ? LARGE_PACKET_BYTES : PACKET_BYTES;
+    const config = buildQuicheConfig(credentials, { ...fileSync, ...profile });
+    config.setApplicationProtos([alpn]);
+    config.setMaxSendUdpPayloadSize(packetBytes);
+    const remote = { host: HOST, port };
+    const connection = quiche.Connection.connect(null, createConnectionId(), LOCAL_HOST_PORT, remote, config);
+    const peer = new RawPeer(connection, socket, remote, packetBytes);
+    peer.flush();
+    const deadline = performance.now() + HANDSHAKE_MS;
+    while (!connection.isEstablished()) {
+      if (peer.isClosed || performance.now() > deadline) {
+        peer.end();
+        throw new Error('The daemon made no connection.');
+      }
+      await peer.nextPacket();
+    }
+    return peer;
+  }
+
+  get isClosed(): boolean {
+    return this.#isDone || this.quiche.isClosed() || this.quiche.isDraining();
+  }
+
+  /** Application code that the daemon closed with; undefined while it has not. */
+  get closeCode(): number | undefined {
+    return this.quiche.peerError()?.errorCode;
+  }
+
+  /** True when quiche took all of it. */
+  send(stream: number, bytes: Uint8Array, isLast = false): boolean {
+    try {
+      return this.quiche.streamSend(stream, bytes, isLast) === bytes.length;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives up a stream in one direction: 0 asks the daemon to stop sending, 1 resets what we send. */
+  abort(stream: number, direction: 0 | 1, code: number): boolean {
+    try {
+      this.quiche.streamShutdown(stream, direction, code);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Reads what has come on a stream, and throws it away; true at its end. */
+  drain(stream: number): boolean {
+    const buffer = Buffer.allocUnsafe(65_536);
+    try {
+      for (;;) {
+        const result = this.quiche.streamRecv(stream, buffer);
+        if (result === null) return false;
+        if (result[1]) return true;
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  /** Sends what quiche has ready, at most some packets; the number of them. */
+  flush(): number {
+    if (this.#isDone) return 0;
+    let count = 0;
+    for (; count < PACKETS_PER_TURN; count++) {
+      const buffer = Buffer.allocUnsafe(this.packetBytes);
+      const sent = this.quiche.send(buffer);
+      if (sent === null) break;
+      this.socket.send(buffer.subarray(0, sent[0]), this.remote.port, this.remote.host);
+    }
+    this.#setTimer();
+    return count;
+  }
+
+  /** Resolves when a packet has come, or the connection's timer was due, or 100 ms have gone. */
+  async nextPacket(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 100);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Goes away without a word. */
+  end(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    clearTimeout(this.#timer);
+    this.socket.close();
+    this.#wake();
+  }
+
+  #receive(datagram: Buffer): void {
+    if (this.#isDone) return;
+    try {
+      this.quiche.recv(datagram, { from: this.remote, to: LOCAL_HOST_PORT });
+    } catch {
+      // Not for this connection.
+    }
+    this.flush();
+    this.#wake();
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer);
+    const delayMs = this.quiche.timeout();
+    if (delayMs === null) return;
+    this.#timer = setTimeout(() => {
+      this.quiche.onTimeout();
+      this.flush();
+      this.#wake();
+    }, delayMs);
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
