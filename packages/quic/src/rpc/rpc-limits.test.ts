@@ -63,6 +63,47 @@ describe('too many requests', () => {
     expect(next.outcome).toMatchObject({ value: Buffer.alloc(0) });
   });
 
+  it('are not taken in from a caller that does not read its answers', async () => {
+    const held = new HeldCalls();
+    const world = new RpcWorld({ held: held.handler }, { maxResponseBytes: 4_000_000 });
+    const { dialled } = await world.connect();
+    const opening = dialled.openBidi();
+    await world.pass(1);
+    const stream = await opening;
+    const request = encodeRequest({ method: 'held', deadlineMs: 60_000, payload: EMPTY });
+    void stream.write(request);
+    await world.pass(50);
+    held.calls[0]?.done.resolve(new Uint8Array(4_000_000));
+    await world.pass(50);
+    void stream.write(request);
+    await world.pass(1_000);
+    expect(held.calls).toHaveLength(1);
+    const reader = new StreamReader(stream);
+    const reading = reader.readExactly(5 + 4_000_000);
+    await world.pass(1_000);
+    await reading;
+    expect(held.calls).toHaveLength(2);
+    await dialled.close(0, 'the test is over');
+  });
+
+  it('are answered when their caller has ended its side already', async () => {
+    const held = new HeldCalls();
+    const world = new RpcWorld({ held: held.handler });
+    const { dialled } = await world.connect();
+    const opening = dialled.openBidi();
+    await world.pass(1);
+    const stream = await opening;
+    void stream.write(encodeRequest({ method: 'held', deadlineMs: 60_000, payload: EMPTY }));
+    void stream.finish();
+    await world.pass(50);
+    expect(held.calls[0]?.signal.aborted).toBe(false);
+    held.calls[0]?.done.resolve(Uint8Array.of(7));
+    const reading = new StreamReader(stream).readToEnd(100);
+    await world.pass(50);
+    expect([...(await reading)]).toEqual([...encodeFrame(RpcFrame.response, Uint8Array.of(7))]);
+    expect(dialled.stats()).toMatchObject({ streamsOpen: 0, streamsAborted: 0 });
+  });
+
   it('are refused here when too many wait for a stream', async () => {
     const world = new RpcWorld({ held: new HeldCalls().handler });
     const { dialled } = await world.connect();
