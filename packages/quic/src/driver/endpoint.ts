@@ -14,11 +14,11 @@ import { fileSync } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
 import { openDatagramIo } from '../udp/open-datagram-io.js';
 import { Acceptor } from './acceptor.js';
-import { ClosingRoute } from './closing-route.js';
 import type { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import { connectionIdKey } from './connection-id.js';
 import { Dialler } from './dialler.js';
+import { Lingering } from './lingering.js';
 import { DEFAULT_ADMISSION, type QuicEndpointOptions } from './options.js';
 import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
 import type { ClosingDatagram } from './packet-sender.js';
@@ -65,7 +65,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly #acceptor: Acceptor;
   readonly #dialler: Dialler;
   readonly #reset: StatelessReset;
-  readonly #lingering = new Set<NodeJS.Timeout>();
+  readonly #lingering = new Lingering(this.#routes, (datagram, to) => this.sendDatagram(datagram, to));
   #dirty = new Set<QuicConnection>();
   readonly #congested = new Set<QuicConnection>();
   #isScheduled = false;
@@ -146,8 +146,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
       this.#acceptor.setProtocols([]);
       this.#dialler.abortAll(new TransportError('endpoint-closed', 'the endpoint was closed'));
       await Promise.all([...this.#keys.keys()].map((connection) => connection.close(code, reason)));
-      for (const timer of this.#lingering) clearTimeout(timer);
-      this.#lingering.clear();
+      await this.#lingering.finish();
       this.#routes.clear();
     }
     await this.io.close();
@@ -200,20 +199,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.#dirty.delete(connection);
     if (connection.role === 'dialler') this.#dialler.handleEnded(connection);
     else this.#acceptor.handleEnded(connection);
-    if (closing === undefined) {
-      for (const key of keys) this.#routes.delete(key);
-      return;
-    }
-    const to = connection.remoteAddress;
-    this.sendDatagram(closing.datagram, to);
-    const route = new ClosingRoute(closing.datagram, to, (datagram, at) => this.sendDatagram(datagram, at));
-    for (const key of keys) this.#routes.set(key, route);
-    const timer = setTimeout(() => {
-      this.#lingering.delete(timer);
-      for (const key of keys) if (this.#routes.get(key) === route) this.#routes.delete(key);
-    }, closing.lingerMs);
-    timer.unref();
-    this.#lingering.add(timer);
+    for (const key of keys) this.#routes.delete(key);
+    if (closing !== undefined) this.#lingering.add(keys, closing, connection.remoteAddress);
   }
 
   // --- packets

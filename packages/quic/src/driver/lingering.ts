@@ -1,0 +1,55 @@
+import type { SocketAddress } from '../transport.js';
+import { CLOSE_REPEATS_MS, ClosingRoute } from './closing-route.js';
+import type { ClosingDatagram } from './packet-sender.js';
+import type { Route } from './route.js';
+
+/** More closes than this are not repeated at once: the oldest gives way. */
+const MAX_LINGERING = 4_096;
+
+/** Connections that were closed here and are remembered a little longer, so that their close arrives. */
+export class Lingering {
+  readonly #keys = new Map<ClosingRoute, readonly string[]>();
+
+  constructor(
+    private readonly routes: Map<string, Route>,
+    private readonly send: (datagram: Uint8Array, to: SocketAddress) => void,
+  ) {}
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** Sends the close, and stands in for the connection under these keys for a while. */
+  add(keys: readonly string[], { datagram, lingerMs }: ClosingDatagram, to: SocketAddress): void {
+    if (this.#keys.size >= MAX_LINGERING) this.#forgetOldest();
+    // A copy: the datagram sits in a buffer of a full packet's size.
+    const route = new ClosingRoute(Buffer.from(datagram), to, this.send, {
+      lingerMs,
+      onOver: () => this.#forget(route),
+    });
+    this.#keys.set(route, keys);
+    for (const key of keys) this.routes.set(key, route);
+  }
+
+  /** Repeats every close once more, and forgets all of them. */
+  async finish(): Promise<void> {
+    if (this.#keys.size === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, CLOSE_REPEATS_MS[0]));
+    for (const route of [...this.#keys.keys()]) this.#forget(route);
+  }
+
+  #forgetOldest(): void {
+    for (const route of this.#keys.keys()) {
+      this.#forget(route);
+      return;
+    }
+  }
+
+  #forget(route: ClosingRoute): void {
+    route.stop();
+    for (const key of this.#keys.get(route) ?? []) {
+      if (this.routes.get(key) === route) this.routes.delete(key);
+    }
+    this.#keys.delete(route);
+  }
+}
