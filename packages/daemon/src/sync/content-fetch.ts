@@ -21,6 +21,8 @@ export interface ChunkSupplier {
       chunk(index: number, bytes: Uint8Array, release: () => void): void;
       missing(index: number): void;
     },
+    /** When it aborts, what was not answered is not wanted any more; whether it still comes is left open. */
+    signal?: AbortSignal,
   ): void;
 }
 
@@ -83,6 +85,8 @@ export class ContentFetch {
   private readonly suppliers = new Map<DeviceKey, ChunkSupplier>();
   /** Requests that a peer has not answered whole. */
   private readonly asked = new Map<DeviceKey, number>();
+  /** Of each peer, by the scheduler's number of the request. */
+  private readonly cancels = new Map<DeviceKey, Map<number, AbortController>>();
   private unwrittenBytes = 0;
   private pumping = false;
 
@@ -134,6 +138,7 @@ export class ContentFetch {
   supplierUp(device: DeviceKey, supplier: ChunkSupplier): void {
     this.suppliers.set(device, supplier);
     this.asked.set(device, 0);
+    this.cancels.set(device, new Map());
     this.scheduler.peerUp(device);
     this.pump();
   }
@@ -141,6 +146,7 @@ export class ContentFetch {
   supplierDown(device: DeviceKey): void {
     if (!this.suppliers.delete(device)) return;
     this.asked.delete(device);
+    this.cancels.delete(device);
     this.unwrittenBytes -= this.scheduler.peerDown(device);
     this.pump();
   }
@@ -171,11 +177,16 @@ export class ContentFetch {
       const { requestId, chunks } = request;
       const supplier = this.suppliers.get(device);
       let left = chunks.length;
+      const cancels = this.cancels.get(device);
+      const cancel = new AbortController();
+      cancels?.set(requestId, cancel);
       this.asked.set(device, asked + 1);
-      /** False for what a session that is over still delivers. */
+      /** False for what a session that is over still delivers, and for what was cancelled. */
       const answered = (): boolean => {
-        if (this.suppliers.get(device) !== supplier) return false;
-        if (--left === 0) this.asked.set(device, (this.asked.get(device) ?? 1) - 1);
+        if (this.suppliers.get(device) !== supplier || cancel.signal.aborted) return false;
+        if (--left > 0) return true;
+        cancels?.delete(requestId);
+        this.asked.set(device, (this.asked.get(device) ?? 1) - 1);
         return true;
       };
       for (const chunk of chunks) this.unwrittenBytes += chunk.lengthBytes;
@@ -192,6 +203,7 @@ export class ContentFetch {
             if (answered()) this.missing(device, requestId, index, chunks[index]);
           },
         },
+        cancel.signal,
       );
     }
   }
@@ -343,11 +355,29 @@ export class ContentFetch {
 
   private remove(fetch: Fetch): void {
     this.fetches.delete(fetch.content.hash);
+    let isCancelled = false;
     for (const chunk of fetch.content.chunks) {
       const fetches = this.fetchesOfChunk.get(chunk.hash);
       if (!fetches?.delete(fetch) || fetches.size > 0) continue;
       this.fetchesOfChunk.delete(chunk.hash);
       this.scheduler.cancel(chunk.hash);
+      isCancelled = true;
+    }
+    if (isCancelled) this.cancelAbandoned();
+  }
+
+  /** Requests of which nothing is wanted any more need not be answered. */
+  private cancelAbandoned(): void {
+    for (const [device, cancels] of this.cancels) {
+      const { requestIds, bytes } = this.scheduler.giveUpAbandoned(device);
+      if (requestIds.length === 0) continue;
+      this.unwrittenBytes -= bytes;
+      this.asked.set(device, (this.asked.get(device) ?? requestIds.length) - requestIds.length);
+      for (const requestId of requestIds) {
+        cancels.get(requestId)?.abort();
+        cancels.delete(requestId);
+      }
+      this.pump();
     }
   }
 }

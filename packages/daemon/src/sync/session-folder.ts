@@ -77,7 +77,7 @@ export class SessionFolder {
     });
     this.link = {
       device: deps.device,
-      request: (folder, chunks, reply) => this.request(folder, chunks, reply),
+      request: (...request) => this.request(...request),
       wakePush: () => {
         this.push.wake();
         if (deps.folder.sequence() > this.changedAt) this.changed();
@@ -186,7 +186,7 @@ export class SessionFolder {
   }
 
   /** What is not to be asked any more counts as missing: it is asked of others, and of this peer when it comes back. */
-  private request(...[folder, chunks, reply]: Parameters<ChunkSupplier['request']>): void {
+  private request(...[folder, chunks, reply, signal]: Parameters<ChunkSupplier['request']>): void {
     if (!this.deps.mayAsk()) {
       for (const index of chunks.keys()) reply.missing(index);
       return;
@@ -196,7 +196,15 @@ export class SessionFolder {
       if (--left === 0) this.asked--;
     };
     this.asked++;
-    this.deps.supplier.request(folder, chunks, {
+    signal?.addEventListener(
+      'abort',
+      () => {
+        if (left > 0) this.asked--;
+        left = 0;
+      },
+      { once: true },
+    );
+    const counted: typeof reply = {
       chunk: (index, bytes, release) => {
         answered();
         reply.chunk(index, bytes, release);
@@ -205,7 +213,8 @@ export class SessionFolder {
         answered();
         reply.missing(index);
       },
-    });
+    };
+    this.deps.supplier.request(folder, chunks, counted, signal);
   }
 
   private scheduleReceipt(): void {

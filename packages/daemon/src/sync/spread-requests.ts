@@ -31,11 +31,12 @@ export class SpreadRequests implements ChunkSpread {
     return this.deps.serving();
   }
 
-  request(folder: FolderId, chunks: readonly ContentHash[], reply: Reply): void {
+  request(folder: FolderId, chunks: readonly ContentHash[], reply: Reply, signal?: AbortSignal): void {
     this.ask(
       folder,
       chunks.map((hash, index) => ({ hash, index })),
       reply,
+      signal,
     );
   }
 
@@ -50,8 +51,9 @@ export class SpreadRequests implements ChunkSpread {
     folder: FolderId,
     chunks: readonly { readonly hash: ContentHash; readonly index: number }[],
     reply: Reply,
+    signal: AbortSignal | undefined,
   ): void {
-    if (this.isClosed || chunks.length === 0) return;
+    if (this.isClosed || chunks.length === 0 || signal?.aborted) return;
     const unanswered = new Map(chunks.entries());
     let isLost = false;
     const lease = this.deps.pool.lease({
@@ -59,7 +61,7 @@ export class SpreadRequests implements ChunkSpread {
       onLost: () => {
         isLost = true;
         this.underWay.delete(end);
-        this.ask(folder, [...unanswered.values()], reply);
+        this.ask(folder, [...unanswered.values()], reply, signal);
       },
     });
     const end = (): void => {
@@ -74,6 +76,7 @@ export class SpreadRequests implements ChunkSpread {
       return chunk.index;
     };
     this.underWay.add(end);
+    signal?.addEventListener('abort', end, { once: true });
     const client = (lease && this.deps.exchangeOf(lease.connection.id)?.client) ?? this.deps.own;
     client.request(
       folder,
@@ -89,6 +92,7 @@ export class SpreadRequests implements ChunkSpread {
           if (index !== undefined) reply.missing(index);
         },
       },
+      signal,
     );
   }
 }

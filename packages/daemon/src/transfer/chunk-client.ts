@@ -3,6 +3,7 @@ import type { ContentHash, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
 import { decodePayload, encodePayload } from '../core/wire/codec.js';
 import { StreamKind } from '../core/wire/frame-types.js';
+import type { Frame } from '../core/wire/frames.js';
 import { frameLimit } from '../core/wire/limits.js';
 import { WireError } from '../core/wire/wire-error.js';
 import { SharedSlots } from './shared-slots.js';
@@ -37,6 +38,8 @@ interface Outstanding {
   readonly reply: ChunkReply;
   readonly answered: Uint8Array;
   left: number;
+  /** What still comes of it is thrown away. */
+  isCancelled: boolean;
 }
 
 interface Lane {
@@ -47,6 +50,8 @@ interface Lane {
 }
 
 const CHUNK_URGENCY = 5;
+/** What a peer sent before it heard of a cancel is among the last so many requests. */
+const MAX_CANCELLED = 1_024;
 const MIN_SHARED_BYTES = 96 * 1024;
 /** For chunks between the network and the disk (only what a chunk fills of a slot takes up memory); larger or further ones have memory of their own. */
 const SLOTS = { slotBytes: 1024 * 1024 + 64, maxSlots: 96 };
@@ -71,18 +76,25 @@ export class ChunkClient {
     this.stallMs = options.stallMs ?? 60_000;
   }
 
-  /** Sends one request. The reply is called once for every chunk of it, unless the connection ends first. */
-  request(folder: FolderId, chunks: readonly ContentHash[], reply: ChunkReply): void {
-    if (this.closed || chunks.length === 0) return;
+  /**
+   * Sends one request. The reply is called once for every chunk of it, unless the connection ends first or the signal
+   * aborts: then the peer is told to send no more of it, and nothing is answered any more.
+   */
+  request(folder: FolderId, chunks: readonly ContentHash[], reply: ChunkReply, signal?: AbortSignal): void {
+    if (this.closed || chunks.length === 0 || signal?.aborted) return;
     this.watchForStall();
     const requestId = this.nextRequestId++;
     const lane = this.pickLane();
-    lane.requests.set(requestId, { reply, answered: new Uint8Array(chunks.length), left: chunks.length });
+    const outstanding: Outstanding = {
+      reply,
+      answered: new Uint8Array(chunks.length),
+      left: chunks.length,
+      isCancelled: false,
+    };
+    lane.requests.set(requestId, outstanding);
     lane.load += chunks.length;
-    const { frameType, payload } = encodePayload({ type: 'chunkRequest', requestId, folder, chunks });
-    lane.stream
-      .then((stream) => stream.write(encodeFrame(frameType, payload)))
-      .catch((error: unknown) => this.fail(error));
+    this.write(lane, { type: 'chunkRequest', requestId, folder, chunks });
+    signal?.addEventListener('abort', () => this.cancel(lane, requestId, outstanding), { once: true });
   }
 
   close(): void {
@@ -90,6 +102,29 @@ export class ChunkClient {
     this.cancelStallTimer?.();
     for (const lane of this.lanes) {
       lane.stream.then((stream) => stream.finish()).catch(() => {});
+    }
+  }
+
+  private write(lane: Lane, frame: Frame): void {
+    const { frameType, payload } = encodePayload(frame);
+    lane.stream
+      .then((stream) => stream.write(encodeFrame(frameType, payload)))
+      .catch((error: unknown) => this.fail(error));
+  }
+
+  private cancel(lane: Lane, requestId: number, outstanding: Outstanding): void {
+    if (this.closed || outstanding.left === 0) return;
+    outstanding.isCancelled = true;
+    lane.load -= outstanding.left;
+    this.write(lane, { type: 'chunkCancel', requestId });
+    this.dropCancelled(lane, requestId - MAX_CANCELLED);
+  }
+
+  /** Requests are answered in their order: of those before one that is being answered nothing more comes. */
+  private dropCancelled(lane: Lane, before: number): void {
+    for (const [requestId, { isCancelled }] of lane.requests) {
+      if (requestId >= before) return;
+      if (isCancelled) lane.requests.delete(requestId);
     }
   }
 
@@ -124,13 +159,16 @@ export class ChunkClient {
         throw new WireError('malformed', 'an answer to no chunk request');
       }
       outstanding.answered[frame.index] = 1;
-      lane.load--;
+      if (!outstanding.isCancelled) lane.load--;
       if (--outstanding.left === 0) lane.requests.delete(frame.requestId);
-      if (frame.type === 'chunk')
+      this.dropCancelled(lane, frame.requestId);
+      if (outstanding.isCancelled) {
+        if (frame.type === 'chunk') this.release(frame.bytes);
+      } else if (frame.type === 'chunk')
         outstanding.reply.chunk(frame.index, frame.bytes, () => this.release(frame.bytes));
       else outstanding.reply.missing(frame.index);
     }
-    if (!this.closed && lane.requests.size > 0)
+    if (!this.closed && isAwaited(lane))
       throw new WireError('malformed', 'a chunk stream ended with requests open');
   }
 
@@ -158,7 +196,7 @@ export class ChunkClient {
   }
 
   private isWaiting(): boolean {
-    return this.lanes.some(({ requests }) => requests.size > 0);
+    return this.lanes.some(isAwaited);
   }
 
   private armStallTimer(delayMs: number): void {
@@ -178,4 +216,9 @@ export class ChunkClient {
     this.cancelStallTimer?.();
     this.deps.onFailure(error);
   }
+}
+
+function isAwaited({ requests }: Lane): boolean {
+  for (const { isCancelled } of requests.values()) if (!isCancelled) return true;
+  return false;
 }

@@ -172,6 +172,44 @@ describe('a client', () => {
     expect(exchange.failures).toMatchObject([{ name: 'WireError' }]);
   });
 
+  test('tells the peer of a request that it does not want any more, and takes what still comes of it', async () => {
+    const source = sourceOf(stored('x'), stored('y'));
+    const gates: (() => void)[] = [];
+    source.pause = () => new Promise((resolve) => gates.push(resolve));
+    const exchange = await exchangeOf(source);
+    const [first, second, third] = [new KeptReply(), new KeptReply(), new KeptReply()];
+    const [cancelFirst, cancelSecond] = [new AbortController(), new AbortController()];
+    const { client } = exchange;
+    // All on the first stream's lane or beside it: what was read from the disk already goes out, the rest does not.
+    client.request(folder, [hashAt(0)], first, cancelFirst.signal);
+    await exchange.pass(50);
+    for (let i = 0; i < 8; i++) client.request(folder, [hashAt(1)], second, cancelSecond.signal);
+    cancelFirst.abort();
+    cancelSecond.abort();
+    await exchange.pass(50);
+    source.pause = async () => {};
+    for (const open of gates.splice(0)) open();
+    await exchange.pass(50);
+    for (let i = 0; i < 8; i++) client.request(folder, [hashAt(0), hashAt(1)], third);
+    await exchange.pass(50);
+    expect(first.answers).toEqual([]);
+    expect(second.answers).toEqual([]);
+    expect(third.answers).toHaveLength(16);
+    expect(source.reads).toBeLessThan(1 + 8 + 16);
+    expect(exchange.failures).toEqual([]);
+    // And nothing is waited for.
+    await exchange.pass(100_000);
+    expect(exchange.failures).toEqual([]);
+  });
+
+  test('does not ask for what is not wanted any more before it is asked', async () => {
+    const source = sourceOf(stored('x'));
+    const exchange = await exchangeOf(source);
+    exchange.client.request(folder, [hashAt(0)], new KeptReply(), AbortSignal.abort());
+    await exchange.pass(50);
+    expect(source.reads).toBe(0);
+  });
+
   test('hands on nothing once it is closed', async () => {
     const exchange = await exchangeOf(sourceOf(stored('x')));
     const reply = new KeptReply();

@@ -11,7 +11,7 @@ const chunks = (from: number, count: number): ChunkRef[] =>
 type Step =
   | { readonly do: 'want'; readonly from: number; readonly count: number }
   | { readonly do: 'cancel'; readonly n: number }
-  | { readonly do: 'up' | 'down' | 'next'; readonly peer: number }
+  | { readonly do: 'up' | 'down' | 'give-up' | 'next'; readonly peer: number }
   | { readonly do: 'answer'; readonly at: number; readonly how: 'received' | 'missing' | 'wrong' }
   | { readonly do: 'exhausted' };
 
@@ -24,7 +24,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     count: fc.integer({ min: 1, max: 5 }),
   }),
   fc.record({ do: fc.constant('cancel' as const), n: fc.nat(CHUNKS) }),
-  fc.record({ do: fc.constantFrom('up' as const, 'down' as const), peer }),
+  fc.record({ do: fc.constantFrom('up' as const, 'down' as const, 'give-up' as const), peer }),
   { weight: 3, arbitrary: fc.record({ do: fc.constant('next' as const), peer }) },
   {
     weight: 5,
@@ -60,6 +60,7 @@ class CheckedScheduler {
       this.wanted.delete(hash(step.n));
     } else if (step.do === 'up') this.comeUp(`p${step.peer}`);
     else if (step.do === 'down') this.goDown(`p${step.peer}`);
+    else if (step.do === 'give-up') this.giveUp(`p${step.peer}`);
     else if (step.do === 'next') this.ask(`p${step.peer}`);
     else if (step.do === 'exhausted') this.takeExhausted();
     else if (step.do === 'answer' && this.flights.length > 0) {
@@ -98,6 +99,20 @@ class CheckedScheduler {
     this.flights = this.flights.filter((flight) => flight.peer !== name);
     this.up.delete(name);
     expect(this.scheduler.peerDown(name)).toBe(lost.reduce((sum, flight) => sum + flight.lengthBytes, 0));
+  }
+
+  private giveUp(name: string): void {
+    const own = this.flights.filter((flight) => flight.peer === name);
+    const open = new Set(
+      own.filter((flight) => this.wanted.has(flight.hash)).map(({ requestId }) => requestId),
+    );
+    const given = own.filter(({ requestId }) => !open.has(requestId));
+    const { requestIds, bytes } = this.scheduler.giveUpAbandoned(name);
+    expect(new Set(requestIds)).toEqual(new Set(given.map(({ requestId }) => requestId)));
+    expect(bytes).toBe(given.reduce((sum, flight) => sum + flight.lengthBytes, 0));
+    this.flights = this.flights.filter((flight) => !given.includes(flight));
+    // What still comes of it changes nothing.
+    for (const { requestId, index } of given) this.scheduler.received(name, requestId, index);
   }
 
   private ask(name: string): boolean {

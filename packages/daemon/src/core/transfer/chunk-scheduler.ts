@@ -30,7 +30,8 @@ const SWEEP_SLACK = 4_096;
  *    retries of every connected peer that did not refuse it.
  * 3. A peer that refused a chunk is not asked for it again until it comes up anew or the chunk is wanted anew.
  * 4. What no connected peer can give is exhausted: `takeExhausted` hands it out, and it is wanted no more.
- * 5. A chunk cancelled in flight stays in flight until it is answered; wanted again before that, the answer counts.
+ * 5. A chunk cancelled in flight stays in flight until it is answered, or its request is given up; wanted again before
+ *    that, the answer counts.
  */
 export class ChunkScheduler {
   private readonly wanted = new Map<ContentHash, WantedChunk>();
@@ -106,6 +107,18 @@ export class ChunkScheduler {
     if (chunk.state === 'in-flight') chunk.cancelled = true;
     else this.drop(chunk);
     if (this.queue.lengthAtMost > this.wanted.size + SWEEP_SLACK) this.queue.sweep();
+  }
+
+  /** Gives up the requests of this peer of which nothing is wanted any more: which, and how many bytes that is. */
+  giveUpAbandoned(peer: string): { readonly requestIds: readonly number[]; readonly bytes: number } {
+    const asked = this.peers.get(peer);
+    const requestIds = asked?.abandoned() ?? [];
+    let bytes = 0;
+    for (const chunk of requestIds.flatMap((requestId) => asked?.giveUp(requestId) ?? [])) {
+      bytes += chunk.lengthBytes;
+      this.drop(chunk);
+    }
+    return { requestIds, bytes };
   }
 
   /** May be asked from now on, also for what it refused before. */

@@ -60,6 +60,21 @@ export class SupplyingPeer {
     return chunk;
   }
 
+  /** Requests of which every chunk that is not answered was cancelled. */
+  abandoned(): number[] {
+    return [...this.requests]
+      .filter(([, { chunks }]) => chunks.every((chunk) => chunk === undefined || chunk.cancelled))
+      .map(([requestId]) => requestId);
+  }
+
+  /** What is not answered of this request is not waited for any more. */
+  giveUp(requestId: number): readonly WantedChunk[] {
+    const chunks = (this.requests.get(requestId)?.chunks ?? []).filter((chunk) => chunk !== undefined);
+    this.requests.delete(requestId);
+    for (const chunk of chunks) this.outstanding -= chunk.lengthBytes;
+    return chunks;
+  }
+
   /** Oldest first. */
   *unanswered(): Generator<WantedChunk> {
     for (const { chunks } of this.requests.values()) {
