@@ -66,14 +66,14 @@ describe('growing under load', () => {
     world.startBulk();
     while (world.dialled.length < 2) await world.clock.advance(100);
     // What all of them share is full now.
-    world.network.setConditions('10.0.0.1', '10.0.0.2', { bytesPerSecond: (1.05 * 64 * KIB) / 0.04 });
+    world.network.setConditions('10.0.0.1', '10.0.0.2', { bytesPerSecond: (1.05 * 64 * KIB) / 0.2 });
     await world.clock.advance(20_000);
     expect(world.pool.state().counts.withdrawn).toBe(1);
     expect(world.shape).toBe('primary:ready');
     const done = world.requestsDone;
     await world.clock.advance(120_000);
     expect(world.dialled).toHaveLength(2);
-    expect(world.requestsDone).toBeGreaterThan(done + 1_000);
+    expect(world.requestsDone).toBeGreaterThan(done + 200);
   });
 
   it('closes what was not used for 300 s, and keeps the primary', async () => {
@@ -127,7 +127,9 @@ describe('health', () => {
     const world = await new PoolWorld().started();
     world.startBulk();
     while (world.pool.connections().length < 2) await world.clock.advance(100);
+    await world.clock.advance(10_000);
     world.endBulk();
+    await world.clock.advance(5_000);
     const [primary, data] = world.pool.connections();
     world.hanging.add(primary?.id ?? '');
     await world.clock.advance(40_000);
@@ -138,21 +140,21 @@ describe('health', () => {
   });
 
   it('replaces a connection before its keys are used up, and lets what is in flight on it end', async () => {
-    const world = await new PoolWorld({ pool: { maxPacketsPerKey: 1_000 } }).started();
+    const world = await new PoolWorld({ pool: { maxPacketsPerKey: 300 } }).started();
     const [old] = world.pool.connections();
     world.startBulk();
     world.upCounts.length = 0;
-    await world.clock.advance(20_000);
+    await world.clock.advance(40_000);
     const counts = world.pool.state().counts;
     expect(counts.replaced).toBeGreaterThan(2);
     expect(counts).toMatchObject({ handedBack: 0, lost: 0 });
     expect(Math.min(...world.upCounts)).toBeGreaterThan(0);
     expect(await old?.closed).toMatchObject({ by: 'local', code: 0 });
-    expect(old?.stats().packetsOut).toBeLessThan(1_000);
+    expect(old?.stats().packetsOut).toBeLessThan(300);
   });
 
   it('keeps one that ages for as long as no other can be dialled, and tries again', async () => {
-    const world = await new PoolWorld({ pool: { maxPacketsPerKey: 1_000 } }).started();
+    const world = await new PoolWorld({ pool: { maxPacketsPerKey: 300 } }).started();
     world.dials = 'refused';
     world.startBulk();
     await world.clock.advance(20_000);
@@ -175,7 +177,7 @@ describe('losing connections', () => {
     expect(requests).toBeGreaterThan(0);
     void world.otherEnd(victim).close(8, 'broken');
     const done = world.requestsDone;
-    await world.clock.advance(50);
+    await world.clock.advance(150);
     expect(world.pool.state().counts).toMatchObject({ handedBack: requests, lost: 1 });
     const inFlight = world.pool.state().connections.reduce((sum, each) => sum + each.requests, 0);
     expect(inFlight).toBe(16);

@@ -1,4 +1,5 @@
 import type { CloseInfo, Connection } from '../transport.js';
+import { inOrder, pickLeastLoaded } from './pool-choice.js';
 import { PoolDials } from './pool-dials.js';
 import { PoolGrowth } from './pool-growth.js';
 import {
@@ -42,6 +43,8 @@ export class ConnectionPool {
   private readonly waiting = new Set<() => void>();
   /** Data connections that this side wants to hold open. */
   private wantedData = 0;
+  /** Opened because the window is the limit, and not in use yet: requests in flight stay where they are. */
+  private onTrial: PooledConnection | undefined;
   private baseRttMs: number | undefined;
   private isRunning = false;
   private sampledAtMs = 0;
@@ -133,14 +136,14 @@ export class ConnectionPool {
 
   /** Every connection that is up, the primary first. */
   connections(): readonly Connection[] {
-    return this.inOrder()
+    return inOrder(this.members)
       .filter(({ isUsable }) => isUsable)
       .map(({ connection }) => connection);
   }
 
   state(): PoolState {
     return {
-      connections: [...this.inOrder().map((member) => member.snapshot()), ...this.dials.snapshots()],
+      connections: [...inOrder(this.members).map((member) => member.snapshot()), ...this.dials.snapshots()],
       counts: { ...this.counts },
       limit: this.growth.limit,
       baseRttMs: this.baseRttMs,
@@ -177,6 +180,7 @@ export class ConnectionPool {
       this.baseRttMs = undefined;
       if (before !== undefined) this.supersede(before);
     }
+    this.noteRtt(connection.stats().rttMs);
     this.changed();
     this.armTick();
     this.fill();
@@ -192,6 +196,7 @@ export class ConnectionPool {
 
   private ended(member: PooledConnection, info: CloseInfo): void {
     this.members.delete(member);
+    if (this.onTrial === member) this.onTrial = undefined;
     this.growth.closed();
     this.dials.forget(member);
     const isWanted = info.by === 'local' || (info.by === 'peer' && info.code === GOODBYE);
@@ -232,7 +237,7 @@ export class ConnectionPool {
     // A new primary may have been handed in while it was made ready.
     if (this.find(connection) === undefined) this.add(connection, role, true);
     if (replaces?.isUsable === true) this.supersede(replaces);
-    else if (role === 'data') this.growth.opened();
+    else if (role === 'data') this.onTrial = this.find(connection);
   }
 
   private dialFailed(
@@ -294,12 +299,17 @@ export class ConnectionPool {
     this.sampledAtMs = nowMs;
     let sentBytes = 0;
     let windowBytes = 0;
+    let waitingBytes = 0;
+    let isTrialInUse = false;
     for (const member of this.members) {
-      sentBytes += member.takeSentBytes();
+      const sent = member.takeSentBytes();
+      sentBytes += sent;
       if (!member.isUsable) continue;
-      const { congestionWindowBytes, rttMs } = member.connection.stats();
+      if (member === this.onTrial) isTrialInUse = (sent * 1_000) / elapsedMs > QUIET_BYTES_PER_SECOND;
+      const { congestionWindowBytes, rttMs, sendBufferedBytes } = member.connection.stats();
       windowBytes += congestionWindowBytes;
-      this.baseRttMs = Math.min(this.baseRttMs ?? rttMs, rttMs);
+      waitingBytes += sendBufferedBytes;
+      this.noteRtt(rttMs);
     }
     const sentBytesPerSecond = (sentBytes * 1_000) / elapsedMs;
     this.isQuiet = sentBytesPerSecond < QUIET_BYTES_PER_SECOND;
@@ -307,6 +317,7 @@ export class ConnectionPool {
       {
         sentBytesPerSecond,
         windowBytes,
+        waitingBytes,
         baseRttMs: this.baseRttMs ?? 0,
         loopUtilisation: this.deps.loopUtilisation(),
         mayOpen: this.mayOpen(),
@@ -317,6 +328,14 @@ export class ConnectionPool {
       this.wantedData = this.ownDataCount() + 1;
       this.fill();
     } else if (action === 'withdraw') this.withdraw();
+    if (!isTrialInUse) return;
+    this.onTrial = undefined;
+    this.growth.opened();
+  }
+
+  /** The first is of the handshake, when nothing waits yet. */
+  private noteRtt(rttMs: number): void {
+    this.baseRttMs = Math.min(this.baseRttMs ?? rttMs, rttMs);
   }
 
   private withdraw(): void {
@@ -339,17 +358,7 @@ export class ConnectionPool {
   // ---- looking
 
   private pick(): PooledConnection | undefined {
-    let best: PooledConnection | undefined;
-    for (const member of this.inOrder()) {
-      if (!member.isUsable || !this.isRunning) continue;
-      if (best === undefined || isBetter(member, best)) best = member;
-    }
-    return best;
-  }
-
-  /** Those that are up first, the primary before the others. */
-  private inOrder(): readonly PooledConnection[] {
-    return [...this.members].sort((a, b) => rank(a) - rank(b));
+    return this.isRunning ? pickLeastLoaded(this.members) : undefined;
   }
 
   private find(connection: Connection): PooledConnection | undefined {
@@ -376,7 +385,7 @@ export class ConnectionPool {
 
   private mayOpen(): boolean {
     const { maxDataConnections } = this.options;
-    return !this.dials.isBusy('data') && this.dataCount() < maxDataConnections;
+    return this.onTrial === undefined && !this.dials.isBusy('data') && this.dataCount() < maxDataConnections;
   }
 
   private changed(): void {
@@ -388,12 +397,3 @@ export class ConnectionPool {
 const REFUSED_WITHIN_MS = 10_000;
 /** Closed because the program at the other end does not answer; an application's own code for an internal error. */
 const UNRESPONSIVE = 8;
-
-function rank({ isUsable, role }: PooledConnection): number {
-  return (isUsable ? 0 : 2) + (role === 'primary' ? 0 : 1);
-}
-
-function isBetter(a: PooledConnection, b: PooledConnection): boolean {
-  if (a.state !== b.state) return a.state === 'ready';
-  return a.load < b.load;
-}

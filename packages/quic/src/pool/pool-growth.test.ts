@@ -10,12 +10,17 @@ interface Path {
   /** With what waits on a full link. */
   readonly rttMs: number;
   readonly loopUtilisation?: number;
+  readonly waitingBytes?: number;
 }
 
-function sampleOf(connections: number, { windowBytes, rttMs, loopUtilisation = 0.3 }: Path): GrowthSample {
+function sampleOf(
+  connections: number,
+  { windowBytes, rttMs, loopUtilisation = 0.3, waitingBytes = 1 }: Path,
+): GrowthSample {
   return {
     sentBytesPerSecond: (connections * windowBytes * 1_000) / rttMs,
     windowBytes: connections * windowBytes,
+    waitingBytes,
     baseRttMs: 20,
     loopUtilisation,
     mayOpen: connections < 4,
@@ -44,13 +49,13 @@ function play(seconds: number, path: (connections: number, second: number) => Pa
 describe('PoolGrowth', () => {
   it('opens one after the other where loss keeps each window small', () => {
     const { actions, connections } = play(60, () => ({ windowBytes: 64 * 1024, rttMs: 20 }));
-    expect(actions).toEqual(['4 open', '14 open', '24 open']);
+    expect(actions).toEqual(['4 open', '11 open', '18 open']);
     expect(connections).toBe(4);
   });
 
   it('opens none where packets queue on a full link, whatever the window', () => {
     expect(play(600, () => ({ windowBytes: 4 * MIB, rttMs: 40 })).actions).toEqual([]);
-    expect(play(600, () => ({ windowBytes: MIB, rttMs: 30 })).actions).toEqual([]);
+    expect(play(600, () => ({ windowBytes: MIB, rttMs: 36 })).actions).toEqual([]);
   });
 
   it('opens none where the event loop is busy', () => {
@@ -86,38 +91,80 @@ describe('PoolGrowth', () => {
     expect(connections).toBe(1);
   });
 
-  it('makes nothing of a trial in which there was less to send', () => {
-    const { actions } = play(60, (_, second) => ({
-      windowBytes: 64 * 1024,
-      rttMs: second > 6 ? 1_000 : 20,
-    }));
-    expect(actions).toEqual(['4 open']);
+  it('makes nothing of a trial in which there was less to send, and the worst of one in which all got slower', () => {
+    const path = (_: number, second: number) => ({ windowBytes: 64 * 1024, rttMs: second > 6 ? 1_000 : 20 });
+    expect(play(60, path).actions).toEqual(['4 open', '10 withdraw']);
+    const emptied = (connections: number, second: number) => ({
+      ...path(connections, second),
+      waitingBytes: second > 6 ? 0 : 1,
+    });
+    expect(play(60, emptied).actions).toEqual(['4 open']);
   });
 
-  it('never asks for one while it may not, or before the same was seen for four seconds', () => {
+  it('compares with what was sent before the new one was in use, however long that took', () => {
+    const growth = new PoolGrowth();
+    const at = (second: number, bytes: number) =>
+      growth.observe(
+        { ...sampleOf(1, { windowBytes: bytes, rttMs: 20 }), mayOpen: second <= 4 },
+        second * 1_000,
+      );
+    for (let second = 1; second <= 4; second++) at(second, 64 * 1024);
+    // The path got four times as good meanwhile.
+    for (let second = 5; second <= 20; second++) expect(at(second, 256 * 1024)).toBeUndefined();
+    growth.opened();
+    const actions = Array.from({ length: 6 }, (_, i) => at(21 + i, 256 * 1024));
+    expect(actions.at(-1)).toBe('withdraw');
+  });
+
+  it('opens none where what is to be sent comes too slowly', () => {
+    expect(play(60, () => ({ windowBytes: 64 * 1024, rttMs: 20, waitingBytes: 0 })).actions).toEqual([]);
+  });
+
+  it('takes windows together that swing from one second to the next', () => {
+    const swing = (second: number) => [13, 30, 21, 11][second % 4] ?? 13;
+    const growth = new PoolGrowth();
+    const actions = Array.from({ length: 6 }, (_, second) =>
+      growth.observe(
+        {
+          ...sampleOf(1, { windowBytes: 1, rttMs: 20 }),
+          sentBytesPerSecond: 0.7e6,
+          windowBytes: swing(second) * 1024,
+        },
+        second * 1_000,
+      ),
+    );
+    expect(actions).toContain('open');
+  });
+
+  it('never asks for one while it may not, nor where one of the last four seconds was idle or the loop busy', () => {
     const sample = fc.record({
-      sentBytesPerSecond: fc.integer({ min: 0, max: 100 * MIB }),
-      windowBytes: fc.integer({ min: 0, max: 16 * MIB }),
+      sentBytesPerSecond: fc.integer({ min: 0, max: 4 * MIB }),
+      windowBytes: fc.integer({ min: 0, max: MIB }),
+      waitingBytes: fc.constantFrom(0, 1, 1, 1, 1, 1),
       baseRttMs: fc.integer({ min: 0, max: 200 }),
-      loopUtilisation: fc.double({ min: 0, max: 1, noNaN: true }),
+      loopUtilisation: fc.double({ min: 0, max: 0.8, noNaN: true }),
       mayOpen: fc.boolean(),
     });
+    let opened = 0;
     fc.assert(
       fc.property(fc.array(sample, { maxLength: 60 }), (samples) => {
         const growth = new PoolGrowth();
-        let limited = 0;
         for (const [i, each] of samples.entries()) {
-          const action = growth.observe(each, i * 1_000);
-          limited = growth.limit === 'window' ? limited + 1 : 0;
-          if (action === 'open') {
-            expect(each.mayOpen).toBe(true);
-            expect(each.loopUtilisation).toBeLessThanOrEqual(0.75);
-            expect(limited).toBeGreaterThanOrEqual(4);
-            growth.opened();
-            limited = 0;
-          } else if (action === 'withdraw') limited = 0;
+          if (growth.observe(each, i * 1_000) !== 'open') continue;
+          opened++;
+          expect(each.mayOpen).toBe(true);
+          const last = samples.slice(i - 3, i + 1);
+          expect(last).toHaveLength(4);
+          for (const { loopUtilisation, sentBytesPerSecond, waitingBytes } of last) {
+            expect(waitingBytes).toBe(1);
+            expect(loopUtilisation).toBeLessThanOrEqual(0.75);
+            expect(sentBytesPerSecond).toBeGreaterThanOrEqual(32 * 1024);
+          }
+          growth.opened();
         }
       }),
+      { numRuns: 300 },
     );
+    expect(opened).toBeGreaterThan(3);
   });
 });

@@ -5,6 +5,8 @@ export interface GrowthSample {
   readonly windowBytes: number;
   /** The smallest round trip seen on this path: what it takes while nothing waits. 0 where it is below what is measured. */
   readonly baseRttMs: number;
+  /** Bytes that the application has handed over and the transport has not taken yet. */
+  readonly waitingBytes: number;
   /** How much of the time this side's event loop was busy, from 0 to 1. */
   readonly loopUtilisation: number;
   /** Whether another connection may be opened at all. */
@@ -45,16 +47,15 @@ const DEFAULTS: Required<PoolGrowthOptions> = {
 
 /**
  * A connection sends at most a window per round trip. When it does so at the *smallest* round trip, the window is the limit.
- * On a full link packets queue and the round trip grows, so the rate stays well below this; with a busy processor or
- * little to send, too. Measured in whole ms, rounded down, the round trip errs to the side of not opening.
+ * On a full link packets queue and the round trip grows, so the rate stays below this (BBR's window is twice what the
+ * link holds); with a busy processor or little to send, too. Of a small window the driver leaves up to a quarter free for control. Measured in
+ * whole ms, rounded down, the round trip errs to the side of not opening.
  */
-const LIMITED_SHARE = 0.7;
+const LIMITED_SHARE = 0.6;
 /** A rate that still grows like this needs no help. */
 const GROWS_BY_ITSELF = 1.25;
 /** A new connection has to find its own window first. */
 const WARM_UP_SAMPLES = 2;
-/** Below this share of the rate before, there was simply less to send: the trial says nothing. */
-const SAYS_NOTHING = 0.5;
 const MAX_HOLD_OFF_FACTOR = 8;
 
 interface Trial {
@@ -65,14 +66,15 @@ interface Trial {
 /**
  * When a further connection to the same peer is worth opening. Without I/O: takes samples at equal intervals.
  *
- * 1. It is asked for only after `holdSamples` in a row in which the window was the limit, and never while the loop is.
+ * 1. It is asked for only when over `holdSamples` in a row the window was the limit, and in none of them the loop.
  * 2. After every one that was opened comes a trial; nothing is asked for until it is over.
  * 3. One that brought less than `minGain` is withdrawn, and for a while no other is asked for: whatever the limit is, it
  *    is shared.
  */
 export class PoolGrowth {
   private readonly options: Required<PoolGrowthOptions>;
-  private limitedRates: number[] = [];
+  /** The last ones, as long as there was something to send and the loop not busy. */
+  private recent: GrowthSample[] = [];
   private before = 0;
   private trial: Trial | undefined;
   private holdOffUntilMs = Number.NEGATIVE_INFINITY;
@@ -91,45 +93,55 @@ export class PoolGrowth {
   observe(sample: GrowthSample, nowMs: number): GrowthAction | undefined {
     this.lastLimit = this.findLimit(sample);
     if (this.trial !== undefined) return this.observeTrial(this.trial, sample, nowMs);
-    if (this.lastLimit !== 'window') {
-      this.limitedRates = [];
-      return undefined;
-    }
-    const { holdSamples } = this.options;
-    this.limitedRates = [...this.limitedRates, sample.sentBytesPerSecond].slice(-holdSamples);
-    const [first = 0] = this.limitedRates;
-    if (this.limitedRates.length < holdSamples || sample.sentBytesPerSecond > first * GROWS_BY_ITSELF)
-      return undefined;
-    if (!sample.mayOpen || nowMs < this.holdOffUntilMs) return undefined;
-    this.before = mean(this.limitedRates);
-    this.limitedRates = [];
+    if (this.lastLimit !== 'window' || this.recent.length < this.options.holdSamples) return undefined;
+    const rates = this.recent.map(({ sentBytesPerSecond }) => sentBytesPerSecond);
+    const half = rates.length >> 1;
+    const growsByItself = mean(rates.slice(-half)) > mean(rates.slice(0, half)) * GROWS_BY_ITSELF;
+    if (growsByItself || !sample.mayOpen || nowMs < this.holdOffUntilMs) return undefined;
+    this.before = mean(rates);
+    this.recent = [];
     return 'open';
   }
 
-  /** The connection that was asked for is ready: its trial starts. */
+  /** The connection that was asked for is in use: its trial starts. */
   opened(): void {
-    this.limitedRates = [];
-    this.trial = { before: this.before, rates: [] };
+    const rates = this.recent.map(({ sentBytesPerSecond }) => sentBytesPerSecond);
+    // The last sample has a part of the new one already.
+    const before = rates.length > 1 ? mean(rates.slice(0, -1)) : this.before;
+    this.recent = [];
+    this.trial = { before, rates: [] };
   }
 
   /** A connection went, so that a trial could not be told from that. */
   closed(): void {
     this.trial = undefined;
-    this.limitedRates = [];
+    this.recent = [];
   }
 
   private findLimit(sample: GrowthSample): GrowthLimit {
-    const { sentBytesPerSecond, windowBytes, baseRttMs, loopUtilisation } = sample;
-    if (sentBytesPerSecond < this.options.minBytesPerSecond) return 'none';
-    if (loopUtilisation > this.options.maxLoopUtilisation) return 'loop';
-    const perRoundTrip = (sentBytesPerSecond * baseRttMs) / 1_000;
-    return windowBytes > 0 && perRoundTrip >= LIMITED_SHARE * windowBytes ? 'window' : 'none';
+    const { minBytesPerSecond, maxLoopUtilisation, holdSamples } = this.options;
+    const isIdle = sample.waitingBytes === 0 || sample.sentBytesPerSecond < minBytesPerSecond;
+    const isBusy = sample.loopUtilisation > maxLoopUtilisation;
+    if (isIdle || isBusy) {
+      this.recent = [];
+      return isIdle ? 'none' : 'loop';
+    }
+    this.recent = [...this.recent, sample].slice(-holdSamples);
+    // Windows change from one moment to the next: a single one says little.
+    let perRoundTrip = 0;
+    let windows = 0;
+    for (const { sentBytesPerSecond, windowBytes, baseRttMs } of this.recent) {
+      perRoundTrip += (sentBytesPerSecond * baseRttMs) / 1_000;
+      windows += windowBytes;
+    }
+    return windows > 0 && perRoundTrip >= LIMITED_SHARE * windows ? 'window' : 'none';
   }
 
   private observeTrial(trial: Trial, sample: GrowthSample, nowMs: number): GrowthAction | undefined {
     const { trialSamples, minGain, holdOffMs } = this.options;
     trial.rates.push(sample.sentBytesPerSecond);
-    if (sample.sentBytesPerSecond < trial.before * SAYS_NOTHING) {
+    if (sample.waitingBytes === 0) {
+      // There was less to send: that says nothing.
       this.trial = undefined;
       return undefined;
     }

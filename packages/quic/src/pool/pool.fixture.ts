@@ -45,7 +45,7 @@ export class PoolWorld {
   private readonly stopBulk = new AbortController();
 
   constructor(options: PoolWorldOptions = {}) {
-    this.network = createMemoryNetwork({ latencyMs: 20, ...options.network });
+    this.network = createMemoryNetwork({ latencyMs: 100, ...options.network });
     this.clock = this.network.clock;
     const windowBytes = options.windowBytes ?? 64 * 1024;
     const profile: TransportProfile = {
