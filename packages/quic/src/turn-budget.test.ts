@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeFrame } from './frame-codec.js';
 import { readFrames } from './frame-stream.js';
+import { turnBudget } from './turn-budget.js';
 
 describe('reading frames', () => {
   it('lets others have their turn, however much has come', async () => {
@@ -27,5 +28,35 @@ describe('reading frames', () => {
     expect(frames).toBe(pieces * 50);
     const tookMs = performance.now() - startedAt;
     expect(turns).toBeGreaterThan(tookMs / 40);
+  });
+});
+
+describe('work in pieces', () => {
+  it('goes on in turns of its own, however many have some', async () => {
+    const worker = async (): Promise<void> => {
+      for (let piece = 0; piece < 4; piece++) {
+        const until = performance.now() + 2;
+        while (performance.now() < until);
+        await turnBudget.spend();
+      }
+    };
+    let longestMs = 0;
+    let isWorking = true;
+    let lastAt = performance.now();
+    const look = (): void => {
+      const now = performance.now();
+      longestMs = Math.max(longestMs, now - lastAt);
+      lastAt = now;
+      if (isWorking) setImmediate(look);
+    };
+    // All of them begin at once, in one turn; what counts is how they go on.
+    const workers = Array.from({ length: 50 }, worker);
+    await new Promise((resolve) => setImmediate(resolve));
+    lastAt = performance.now();
+    look();
+    await Promise.all(workers);
+    isWorking = false;
+    // Two pieces a turn, and what others take of the processor; all fifty together would be 100 ms.
+    expect(longestMs).toBeLessThan(60);
   });
 });

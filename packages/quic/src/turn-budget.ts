@@ -4,27 +4,42 @@ const TURN_MS = 4;
 /**
  * How long one turn of the event loop may go on with what has come already, all readers together. A stream that is always
  * full would otherwise keep sockets, timers and other streams waiting: reading what is there takes no turn of its own.
+ * Those who have to wait go on one after the other, each in a turn of its own.
  */
 class TurnBudget {
   #startedAtMs: number | undefined;
+  #isScheduled = false;
+  readonly #waiting: (() => void)[] = [];
 
-  /** To be asked between two pieces of work. Undefined while this turn may go on; otherwise it resolves in the next one. */
+  /** To be asked between two pieces of work. Undefined while this turn may go on; otherwise it resolves in a later one. */
   spend(): Promise<void> | undefined {
     const now = performance.now();
     if (this.#startedAtMs === undefined) {
       this.#startedAtMs = now;
-      setImmediate(() => {
-        this.#startedAtMs = undefined;
-      });
+      this.#schedule();
       return undefined;
     }
-    return now - this.#startedAtMs < TURN_MS ? undefined : nextTurn();
+    if (now - this.#startedAtMs < TURN_MS) return undefined;
+    this.#schedule();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#begin());
+  }
+
+  #begin(): void {
+    this.#isScheduled = false;
+    this.#startedAtMs = undefined;
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#startedAtMs = performance.now();
+    this.#schedule();
+    next();
   }
 }
 
 /** There is one event loop, so there is one of these. */
 export const turnBudget = new TurnBudget();
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

@@ -115,8 +115,6 @@ export class ChunkServer {
           this.requestsUnderWay--;
           this.permits.release();
         }
-        // What is missing is looked up and answered without waiting for anything: others want their turn.
-        await turnBudget.spend();
       }
       await stream.finish();
     } finally {
@@ -130,7 +128,7 @@ export class ChunkServer {
       const slot = output.take();
       return { slice, slot, bytes: readSlice(source, slice, request, slot) };
     };
-    const slices = sliceRequest(request, source);
+    const slices = await sliceRequest(request, () => this.deps.sourceFor(request.folder));
     let next: ReadSlice | undefined;
     for (const [i, slice] of slices.entries()) {
       if (cancelled.has(request.requestId)) break;
@@ -141,6 +139,8 @@ export class ChunkServer {
       next = following && read(following);
       await this.send(output, request, slice.from, bytes);
       if (current.slot !== undefined) output.sent(current.slot);
+      // What is missing is answered without waiting for anything: others want their turn.
+      await turnBudget.spend();
     }
     if (next !== undefined && cancelled.has(request.requestId)) {
       await next.bytes;
@@ -188,12 +188,18 @@ export class ChunkServer {
 }
 
 /** Parts of a request that are read and sent at a time. Throws `limit-exceeded` when it asks for too much. */
-function sliceRequest({ chunks }: Request, source: ChunkSource | undefined): readonly Slice[] {
+async function sliceRequest({ chunks }: Request, source: ChunkSource | undefined): Promise<readonly Slice[]> {
   const slices: Slice[] = [];
+  let source: ChunkSource | undefined;
   let reads: (ReadChunk | undefined)[] = [];
   let bytes = 0;
   let totalBytes = 0;
   for (const [i, hash] of chunks.entries()) {
+    if (i % SLICE_CHUNKS === 0) {
+      await turnBudget.spend();
+      // It may have been closed meanwhile.
+      source = sourceNow();
+    }
     const [location] = source?.locate(hash, 1) ?? [];
     const lengthBytes = location?.lengthBytes ?? 0;
     totalBytes += lengthBytes;
