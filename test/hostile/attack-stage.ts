@@ -1,10 +1,12 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { locateHome } from '../../packages/daemon/src/config/home.js';
-import { callDaemon } from '../../packages/daemon/src/local-api/client.js';
 import { invite, pairDevices, takeFolder } from '../support/pair-and-share.js';
 import type { TestDevice } from '../support/test-device.js';
 import { makeDirectory, removeDirectory } from '../support/test-directory.js';
@@ -18,9 +20,7 @@ const PING_LIMIT_MS = 50;
 const BUSY_FACTOR = 10;
 /** What a daemon under attack may hold beyond what it holds at rest, whoever attacks it. */
 const MEMORY_LIMIT_BYTES = 256 * 1024 * 1024;
-const PING_EVERY_MS = 20;
-const PING_TIMEOUT_MS = 10_000;
-const QUIET_MS = 600;
+const QUIET_MS = 400;
 const SYNC_TIMEOUT_MS = 10_000;
 /** The attacker gives way to the daemons, as if it had a machine of its own. */
 const ATTACKER_NICENESS = 10;
@@ -32,6 +32,8 @@ export interface AttackStage {
   readonly enemy: WirePeer;
   readonly victimFolder: string;
   readonly friendFolder: string;
+  /** The friend asks after the victim. */
+  readonly probe: PingProbe;
 }
 
 /** Sets the stage once for all tests of a file. Call it outside of them. */
@@ -47,10 +49,12 @@ export function useAttackStage(): () => AttackStage {
     await enemy.redeem(victim, await invite(victim));
     await victim.ok(['folder', 'add', victimFolder, '--id', 'f', '--share', friend.id, '--share', enemy.id]);
     await takeFolder(friend, friendFolder, 'f');
+    const probe = new PingProbe(friend, victim.id);
     setPriority(ATTACKER_NICENESS);
-    stage = { victim, friend, enemy, victimFolder, friendFolder };
+    stage = { victim, friend, enemy, victimFolder, friendFolder, probe };
   });
   afterAll(async () => {
+    stage?.probe.end();
     await stage?.enemy.close();
     removeDirectory(enemyDirectory);
   });
@@ -65,15 +69,15 @@ export function useAttackStage(): () => AttackStage {
  * syncs a file afterwards. The attack's result is returned. Prints what was measured.
  */
 export async function expectWithstands<T>(
-  { victim, friend, victimFolder, friendFolder }: AttackStage,
+  { victim, probe, victimFolder, friendFolder }: AttackStage,
   name: string,
   attack: () => Promise<T>,
 ): Promise<T> {
-  const before = await measureQuiet(friend, victim);
+  const before = await measureQuiet(probe);
   const restBytes = residentBytes(victim.pid, 'VmRSS');
   resetPeak(victim.pid);
   const startedAt = readProcessorTime(victim.pid);
-  const probe = new PingProbe(friend, victim.id);
+  probe.start();
   let result: T;
   let pings: readonly number[];
   try {
@@ -86,10 +90,10 @@ export async function expectWithstands<T>(
   const usedMs = processor.usedMs - startedAt.usedMs;
   const wantedMs = usedMs + processor.waitedMs - startedAt.waitedMs;
   const lastedMs = processor.atMs - startedAt.atMs;
-  const quietMs = Math.max(before, await measureQuiet(friend, victim));
+  const quietMs = Math.max(before, await measureQuiet(probe));
   const duringMs = percentile95(pings);
   // Others want the processor too: what the daemon had to wait for it is none of its doing, here and at its peer.
-  const contention = usedMs > 0 ? (wantedMs / usedMs) ** 2 : 1;
+  const contention = usedMs > 0 ? wantedMs / usedMs : 1;
   const limitMs = Math.max(PING_LIMIT_MS * contention, BUSY_FACTOR * quietMs);
   console.log(
     `${name}: ping p95 ${duringMs.toFixed(1)} ms of ${limitMs.toFixed(0)} (${quietMs.toFixed(1)} without, ` +
@@ -107,33 +111,38 @@ export async function expectWithstands<T>(
   return result;
 }
 
-/** Pings from one daemon to another at a steady rate, whether or not the last was answered. */
+/** Pings from one daemon to another, by a process of its own. */
 class PingProbe {
-  readonly #pings: Promise<number>[] = [];
-  readonly #timer: NodeJS.Timeout;
+  readonly #process: ChildProcess;
+  readonly #socketPath: string;
 
-  constructor(from: TestDevice, device: string) {
-    const { socketPath } = locateHome({ directory: from.home });
-    this.#timer = setInterval(() => {
-      const call = callDaemon(socketPath, 'ping', { device, count: 1 }, { timeoutMs: PING_TIMEOUT_MS });
-      this.#pings.push(
-        call.then(
-          ({ roundTripsMs }) => roundTripsMs[0] ?? PING_TIMEOUT_MS,
-          () => PING_TIMEOUT_MS,
-        ),
-      );
-    }, PING_EVERY_MS);
+  constructor(
+    from: TestDevice,
+    private readonly device: string,
+  ) {
+    this.#socketPath = locateHome({ directory: from.home }).socketPath;
+    this.#process = fork(fileURLToPath(new URL('ping-process.mjs', import.meta.url)));
+  }
+
+  start(): void {
+    this.#process.send({ start: { socketPath: this.#socketPath, device: this.device } });
   }
 
   /** The round trips in ms; what failed counts as 10 s. */
   async stop(): Promise<readonly number[]> {
-    clearInterval(this.#timer);
-    return await Promise.all(this.#pings);
+    const answer = once(this.#process, 'message');
+    this.#process.send({ stop: true });
+    const [pings] = (await answer) as [number[]];
+    return pings;
+  }
+
+  end(): void {
+    this.#process.kill();
   }
 }
 
-async function measureQuiet(from: TestDevice, to: TestDevice): Promise<number> {
-  const probe = new PingProbe(from, to.id);
+async function measureQuiet(probe: PingProbe): Promise<number> {
+  probe.start();
   await delay(QUIET_MS);
   return percentile95(await probe.stop());
 }

@@ -1,8 +1,15 @@
+import { randomBytes } from 'node:crypto';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { ContentHash } from '../../packages/daemon/src/core/model/identifiers.js';
 import { CloseCode, FrameType, StreamKind } from '../../packages/daemon/src/core/wire/frame-types.js';
+import type { Frame } from '../../packages/daemon/src/core/wire/frames.js';
 import { Limits } from '../../packages/daemon/src/core/wire/limits.js';
+import { until } from '../support/until.js';
 import { wireFolder } from '../support/wire-entry.js';
 import { expectWithstands, useAttackStage } from './attack-stage.js';
+import { DatagramSockets } from './datagram-sockets.js';
 import type { RawPeer } from './raw-peer.js';
 import {
   bidiStream,
@@ -14,7 +21,7 @@ import {
 } from './raw-session.js';
 
 const stage = useAttackStage();
-const ATTACK_MS = 3_000;
+const ATTACK_MS = 1_500;
 
 /** For as long as an attack goes on: what it does next; true when it has had enough. */
 async function attackFor(ms: number, step: () => Promise<unknown>): Promise<void> {
@@ -32,6 +39,15 @@ async function untilClosed(peer: RawPeer, ms: number): Promise<number | undefine
   while (!peer.isClosed && performance.now() < end) await peer.nextPacket();
   expect(peer.isClosed, 'the daemon closed the connection').toBe(true);
   return peer.closeCode;
+}
+
+/** The chunks of the largest file that an index told of; undefined while it told of none. */
+function chunksOf(frames: readonly Frame[]): readonly ContentHash[] | undefined {
+  const entries = frames.flatMap((frame) => (frame.type === 'indexEntries' ? frame.entries : []));
+  const contents = entries.map(({ entry }) => entry.version.content);
+  const lists = contents.flatMap((content) => (content.type === 'file' ? [content.chunks] : []));
+  const longest = lists.sort((a, b) => b.length - a.length)[0];
+  return longest === undefined || longest.length < 2 ? undefined : longest.map(({ hash }) => hash);
 }
 
 function headOf(type: number, length: number): Uint8Array {
@@ -70,7 +86,7 @@ describe('a paired device', () => {
       let count = 0;
       // The first ones stay open; the others come and go for as long as there is credit for them.
       const kept = 900;
-      await attackFor(3 * ATTACK_MS, async () => {
+      await attackFor(6 * ATTACK_MS, async () => {
         while (
           count < 10_000 &&
           peer.send(bidiStream(count), Uint8Array.of(StreamKind.chunks), count >= kept)
@@ -143,22 +159,85 @@ describe('a paired device', () => {
   });
 
   test('that announces the longest frames there are on all its streams, and sends all but their last bytes', async () => {
-    await expectWithstands(stage(), 'longest frames unfinished', async () => {
-      const peer = ended(await openRawSession(stage(), [wireFolder('f', 1)], { isLarge: true }));
-      const streams: { readonly id: number; left: number }[] = [];
-      const begin = (id: number, kind: number, type: number, length: number): void => {
-        peer.send(id, Buffer.concat([Uint8Array.of(kind), headOf(type, length)]));
-        streams.push({ id, left: length - 1 });
-      };
-      for (let n = 0; n < 500; n++)
-        begin(bidiStream(n), StreamKind.chunks, n % 2 === 0 ? FrameType.chunk : 0xe5, Limits.chunkBytes);
+    const { indexFrameBytes } = Limits;
+    const state = wireFolder('f', 1);
+    const sent = await expectWithstands(stage(), 'longest frames unfinished', async () => {
+      const peer = ended(await openRawSession(stage(), [state], { isLarge: true }));
+      const streams = Array.from({ length: 60 }, (_, n) => ({ id: uniStream(n), left: indexFrameBytes - 1 }));
+      const head = Buffer.concat([
+        Uint8Array.of(StreamKind.hotFolder),
+        headOf(FrameType.indexEntries, indexFrameBytes),
+      ]);
+      for (const { id } of streams) peer.send(id, head);
       const bytes = Buffer.alloc(65_536, 7);
-      await attackFor(2 * ATTACK_MS, async () => {
-        if (peer.isClosed) return await new Promise((resolve) => setTimeout(resolve, 50));
-        for (const stream of streams) {
-          if (stream.left < bytes.length) continue;
-          if (peer.send(stream.id, bytes)) stream.left -= bytes.length;
+      await attackFor(4 * ATTACK_MS, async () => {
+        const unfinished = streams.filter(({ left }) => left >= bytes.length);
+        if (peer.isClosed || unfinished.length === 0) return true;
+        for (const stream of unfinished) stream.left -= peer.sendSome(stream.id, bytes);
+        peer.flush();
+        return await peer.nextPacket();
+      });
+      return streams.reduce((sum, { left }) => sum + indexFrameBytes - left, 0);
+    });
+    expect(sent).toBeGreaterThan(0);
+  });
+
+  test('that sends chunks where it should ask for them', async () => {
+    const peer = ended(await openRawSession(stage()));
+    peer.send(
+      bidiStream(0),
+      Buffer.concat([Uint8Array.of(StreamKind.chunks), headOf(FrameType.chunk, 1_000)]),
+    );
+    peer.flush();
+    expect(await untilClosed(peer, 3_000)).toBe(CloseCode.protocolError);
+  });
+
+  test('that asks without end for chunks that nobody has', async () => {
+    const state = wireFolder('f', 1);
+    await expectWithstands(stage(), 'missing chunks', async () => {
+      const peer = ended(await openRawSession(stage(), [state], { isLarge: true }));
+      const requests = Array.from({ length: 40 }, (_, requestId) => {
+        const chunks = Array.from({ length: 1_024 }, () => randomBytes(32).toString('hex') as ContentHash);
+        return frameBytes({ type: 'chunkRequest', requestId, folder: state.folder, chunks });
+      });
+      const streams = Array.from({ length: 40 }, (_, n) => bidiStream(n));
+      for (const stream of streams) peer.send(stream, Uint8Array.of(StreamKind.chunks));
+      const next = new Map(streams.map((stream) => [stream, { at: stream % 40, offset: 0 }]));
+      await attackFor(ATTACK_MS, async () => {
+        for (const [stream, place] of next) {
+          const request = requests[place.at % requests.length] ?? new Uint8Array();
+          const taken = peer.sendSome(stream, request.subarray(place.offset));
+          place.offset += taken;
+          if (place.offset === request.length) Object.assign(place, { at: place.at + 1, offset: 0 });
+          peer.drain(stream);
         }
+        peer.flush();
+        await peer.nextPacket();
+      });
+    });
+  });
+
+  test('that asks for everything and reads nothing', async () => {
+    const { victimFolder, friendFolder, victim, enemy } = stage();
+    writeFileSync(join(victimFolder, 'big'), randomBytes(32 * 1024 * 1024));
+    await until(() => statSync(join(friendFolder, 'big'), { throwIfNoEntry: false }) !== undefined, {
+      what: 'it is synced',
+    });
+    const state = wireFolder('f', 0);
+    const session = await enemy.open(victim, [state]);
+    const chunks = await until(() => chunksOf(session.received), { what: 'the big file is told of' });
+    await session.connection.close(CloseCode.goodbye, 'done');
+    await expectWithstands(stage(), 'reading nothing', async () => {
+      const peer = ended(await openRawSession(stage(), [state], { isLarge: true }));
+      const requests = [1, 2, 3, 4].map((requestId) =>
+        frameBytes({ type: 'chunkRequest', requestId, folder: state.folder, chunks }),
+      );
+      for (let n = 0; n < 200; n++) {
+        peer.send(bidiStream(n), Buffer.concat([Uint8Array.of(StreamKind.chunks), ...requests]));
+      }
+      const pings = Buffer.concat(Array.from({ length: 500 }, () => frameBytes({ type: 'ping', nonce: 1 })));
+      await attackFor(2 * ATTACK_MS, async () => {
+        peer.send(CONTROL_STREAM, pings);
         peer.flush();
         await peer.nextPacket();
       });
@@ -269,5 +348,40 @@ describe('a paired device', () => {
         await peer.nextPacket();
       });
     });
+  });
+
+  test('whose packets somebody has captured and sends again, early data and a stolen session with them', async () => {
+    const { victim, enemy } = stage();
+    const isConnected = async () =>
+      (await victim.status()).devices.some(({ id, connected }) => id === enemy.id && connected);
+    const captured: Buffer[] = [];
+    await expectWithstands(stage(), 'replays', async () => {
+      const first = await openRawSession(stage());
+      const session = first.quiche.session() ?? undefined;
+      first.quiche.close(true, CloseCode.goodbye, Buffer.from('done'));
+      first.flush();
+      first.end();
+      const hello = frameBytes({
+        type: 'hello',
+        versions: [1],
+        bootId: 'replayed',
+        role: 'primary',
+        name: 'replayed',
+        software: 'test',
+        features: [],
+      });
+      const earlyData = Buffer.concat([Uint8Array.of(StreamKind.control), hello]);
+      const back = session === undefined ? {} : { session, earlyData };
+      const second = await connectRaw(stage(), { captured, ...back });
+      second.quiche.close(true, CloseCode.goodbye, Buffer.from('done'));
+      second.flush();
+      second.end();
+      await until(async () => !(await isConnected()), { what: 'the enemy is gone' });
+      const sockets = await DatagramSockets.open(20, victim.port);
+      onTestFinished(() => sockets.close());
+      await sockets.flood(ATTACK_MS, (n) => captured[n % captured.length] ?? Buffer.alloc(1));
+      expect(await isConnected(), 'connected by packets of the past').toBe(false);
+    });
+    expect(captured.length).toBeGreaterThan(1);
   });
 });

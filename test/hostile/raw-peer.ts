@@ -12,6 +12,8 @@ const PACKET_BYTES = 1_350;
 const LARGE_PACKET_BYTES = 16_000;
 const HANDSHAKE_MS = 5_000;
 const PACKETS_PER_TURN = 64;
+/** The dialler's first unidirectional stream. */
+const EARLY_STREAM = 2;
 
 export interface RawPeerOptions {
   readonly port: number;
@@ -20,6 +22,11 @@ export interface RawPeerOptions {
   readonly profile?: Partial<TransportProfile>;
   /** UDP payloads of 16,000 bytes instead of 1,350, as loopback carries them. */
   readonly isLarge?: boolean;
+  /** Of an earlier connection: comes back with it, and sends `earlyData` on the control stream before TLS is done. */
+  readonly session?: Uint8Array;
+  readonly earlyData?: Uint8Array;
+  /** Every datagram that goes out is put here as well. */
+  readonly captured?: Buffer[];
 }
 
 /**
@@ -36,23 +43,35 @@ export class RawPeer {
     private readonly socket: Socket,
     private readonly remote: { readonly host: string; readonly port: number },
     private readonly packetBytes: number,
+    private readonly captured: Buffer[] | undefined,
   ) {
     socket.on('message', (datagram) => this.#receive(datagram));
   }
 
   /** Resolves when TLS is done on this side. Rejects when it is not within 5 s. */
-  static async connect({ port, credentials, alpn, profile, isLarge }: RawPeerOptions): Promise<RawPeer> {
+  static async connect(options: RawPeerOptions): Promise<RawPeer> {
+    const { port, credentials, alpn, profile, isLarge, session, earlyData } = options;
     const socket = createSocket('udp4');
     socket.bind(0, HOST);
     await once(socket, 'listening');
+    // Connected, what is sent is gone before the socket is closed.
+    socket.connect(port, HOST);
+    await once(socket, 'connect');
+    socket.on('error', () => {});
     const packetBytes = isLarge === true ? LARGE_PACKET_BYTES : PACKET_BYTES;
     const config = buildQuicheConfig(credentials, { ...fileSync, ...profile });
     config.setApplicationProtos([alpn]);
     config.setMaxSendUdpPayloadSize(packetBytes);
+    if (session !== undefined) config.enableEarlyData();
     const remote = { host: HOST, port };
     const connection = quiche.Connection.connect(null, createConnectionId(), LOCAL_HOST_PORT, remote, config);
-    const peer = new RawPeer(connection, socket, remote, packetBytes);
+    if (session !== undefined) connection.setSession(session);
+    const peer = new RawPeer(connection, socket, remote, packetBytes, options.captured);
     peer.flush();
+    if (earlyData !== undefined && connection.isInEarlyData()) {
+      peer.send(EARLY_STREAM, earlyData);
+      peer.flush();
+    }
     const deadline = performance.now() + HANDSHAKE_MS;
     while (!connection.isEstablished()) {
       if (peer.isClosed || performance.now() > deadline) {
@@ -75,10 +94,15 @@ export class RawPeer {
 
   /** True when quiche took all of it. */
   send(stream: number, bytes: Uint8Array, isLast = false): boolean {
+    return this.sendSome(stream, bytes, isLast) === bytes.length;
+  }
+
+  /** How many bytes quiche took. */
+  sendSome(stream: number, bytes: Uint8Array, isLast = false): number {
     try {
-      return this.quiche.streamSend(stream, bytes, isLast) === bytes.length;
+      return this.quiche.streamSend(stream, bytes, isLast) ?? 0;
     } catch {
-      return false;
+      return 0;
     }
   }
 
@@ -114,7 +138,9 @@ export class RawPeer {
       const buffer = Buffer.allocUnsafe(this.packetBytes);
       const sent = this.quiche.send(buffer);
       if (sent === null) break;
-      this.socket.send(buffer.subarray(0, sent[0]), this.remote.port, this.remote.host);
+      const datagram = buffer.subarray(0, sent[0]);
+      this.captured?.push(datagram);
+      this.socket.send(datagram);
     }
     this.#setTimer();
     return count;

@@ -13,7 +13,7 @@ import { InitialForger } from './initial-packet.js';
 import { RawPeer } from './raw-peer.js';
 
 const stage = useAttackStage();
-const ATTACK_MS = 3_000;
+const ATTACK_MS = 1_500;
 /** Strangers with addresses of their own, as far as one machine has them. */
 const HOSTS = Array.from({ length: 20 }, (_, n) => `127.0.0.${n + 2}`);
 
