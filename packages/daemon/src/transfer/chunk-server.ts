@@ -188,7 +188,10 @@ export class ChunkServer {
 }
 
 /** Parts of a request that are read and sent at a time. Throws `limit-exceeded` when it asks for too much. */
-async function sliceRequest({ chunks }: Request, source: ChunkSource | undefined): Promise<readonly Slice[]> {
+async function sliceRequest(
+  { chunks }: Request,
+  sourceNow: () => ChunkSource | undefined,
+): Promise<readonly Slice[]> {
   const slices: Slice[] = [];
   let source: ChunkSource | undefined;
   let reads: (ReadChunk | undefined)[] = [];
