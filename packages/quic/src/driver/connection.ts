@@ -269,7 +269,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
     const now = performance.now();
     this.#deadlines.noteReceived(now);
     this.#progress.noteReceived(now);
-    this.#packetSize.handleReceived(now);
     if (!this.isVerified && this.quiche.isEstablished()) this.#verifyPeer();
     if (!this.isVerified || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
@@ -307,6 +306,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
         mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#window.read(performance.now())) : 0;
       if (taken > 0) {
         this.#progress.noteTaken(performance.now());
+        this.#packetSize.handleProgress();
       }
       const sent = this.#sender.send(budget);
       if (sent < 0) {

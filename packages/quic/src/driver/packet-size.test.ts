@@ -64,23 +64,27 @@ describe('PacketSize', () => {
     expect(probe(size, 1_472, 100, 1_000)).toEqual([1_472]);
   });
 
-  it('falls back after three timeouts in a row and a while of silence, and looks again soon', () => {
+  it('falls back after three timeouts without progress, and looks again soon', () => {
     const size = new PacketSize(9_000);
     size.start(0);
     probe(size, 9_000, 0, 10);
     size.handleTimeout(1_000);
     size.handleTimeout(1_100);
-    size.handleReceived(1_150);
-    for (const now of [1_200, 1_300, 1_400, 1_749]) size.handleTimeout(now);
+    size.handleProgress();
+    size.handleTimeout(1_200);
+    size.handleTimeout(1_300);
+    // Another trouble than the two before it.
+    size.handleTimeout(3_301);
+    size.handleTimeout(3_400);
     expect(size.currentBytes).toBe(9_000);
-    size.handleTimeout(1_750);
+    size.handleTimeout(3_500);
     expect(size.currentBytes).toBe(1_200);
-    expect(probe(size, 9_000, 1_750, 1_990)).toEqual([]);
-    expect(probe(size, 9_000, 2_000, 2_000)).toEqual([9_000]);
+    expect(probe(size, 9_000, 3_500, 3_740)).toEqual([]);
+    expect(probe(size, 9_000, 3_750, 3_750)).toEqual([9_000]);
     // Again: the wait doubles, so that a path on which only probes get through is not tried all the time.
-    for (const now of [3_000, 3_100, 3_200]) size.handleTimeout(now);
+    for (const now of [5_000, 5_100, 5_200]) size.handleTimeout(now);
     expect(size.currentBytes).toBe(1_200);
-    expect(size.deadlineMs).toBe(3_700);
+    expect(size.deadlineMs).toBe(5_700);
   });
 
   it('falls back upon losses without progress, not upon losses alone', () => {

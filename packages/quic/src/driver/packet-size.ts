@@ -24,7 +24,7 @@ export class PacketSize {
   #probeInFlight: Probe | undefined;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #timeoutsInARow = 0;
-  #receivedAtMs = Number.NEGATIVE_INFINITY;
+  #timedOutAtMs = Number.NEGATIVE_INFINITY;
   #fallbacks = 0;
   #fellBackAtMs = Number.NEGATIVE_INFINITY;
   #lostBefore = 0;
@@ -46,7 +46,6 @@ export class PacketSize {
 
   /** The peer is known: packets may grow. */
   start(now: number): void {
-    this.#receivedAtMs = now;
     this.#startRound(now);
   }
 
@@ -81,19 +80,21 @@ export class PacketSize {
     this.#endRound(now);
   }
 
-  handleReceived(now: number): void {
+  /** The transport took bytes: what was in flight was acknowledged, or there was room. */
+  handleProgress(): void {
     this.#timeoutsInARow = 0;
-    this.#receivedAtMs = now;
   }
 
   /**
-   * A timer of quiche ran out: unanswered packets, most likely. Several in a row and a while without a word point to a
-   * black hole; either alone is what a busy machine looks like.
+   * A timer of quiche ran out: unanswered packets, most likely. What arrives in between says nothing: the peer's small
+   * packets get through a black hole for large ones. A fall back for no reason, as on a busy machine, costs little,
+   * because the first look after it comes soon.
    */
   handleTimeout(now: number): void {
+    if (now - this.#timedOutAtMs > FORGET_TIMEOUT_MS) this.#timeoutsInARow = 0;
+    this.#timedOutAtMs = now;
     this.#timeoutsInARow += 1;
-    const isSilent = now - this.#receivedAtMs >= SILENCE_BEFORE_FALLBACK_MS;
-    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK && isSilent) this.#fallBack(now);
+    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK) this.#fallBack(now);
   }
 
   /** Looked at about once a second while bytes wait: losses without any progress are a black hole for large packets. */
@@ -134,7 +135,8 @@ const ATTEMPTS = 3;
 const PROBE_INTERVAL_MS = 250;
 const PROBE_RETRY_MS = 5;
 const TIMEOUTS_BEFORE_FALLBACK = 3;
-const SILENCE_BEFORE_FALLBACK_MS = 600;
+/** Timeouts further apart belong to different troubles. */
+const FORGET_TIMEOUT_MS = 2_000;
 const FIRST_ROUND_DELAY_MS = 5_000;
 /** The first look after a fall back comes soon: a probe tells a black hole from a busy machine. */
 const FIRST_REPROBE_MS = 250;
