@@ -253,6 +253,18 @@ describe('a folder that the peer moves to another stream', () => {
     expect(await peer.closeInfo()).toBe('open');
   });
 
+  test('and back waits for what it sent meanwhile', async () => {
+    const { world, folder, peer } = await shared();
+    const shard = await peer.openUni(StreamKind.indexShard, 0);
+    await sendAll(shard, start(0), entries(1), end(1), start(2), entries(3), end(3));
+    await world.devices.settle();
+    expect(folder.paths).toEqual(['file-1']);
+    await sendAll(await peer.openUni(StreamKind.hotFolder), start(1), entries(2), end(2));
+    await world.devices.settle();
+    expect(folder.paths).toEqual(['file-1', 'file-2', 'file-3']);
+    expect(await peer.closeInfo()).toBe('open');
+  });
+
   test('and whose old stream never comes to that end breaks the protocol', async () => {
     const { world, peer } = await shared();
     const shard = await peer.openUni(StreamKind.indexShard, 0);

@@ -1,5 +1,6 @@
 import type { DeviceKey } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
+import type { ChunkPartsBudget } from '../core/session/chunk-parts.js';
 import { IndexReceiver } from '../core/session/index-receiver.js';
 import type { FolderState, Frame, FrameOf } from '../core/wire/frames.js';
 import { WireError } from '../core/wire/wire-error.js';
@@ -17,6 +18,8 @@ export interface SessionFolderDependencies {
   readonly push: Pick<IndexPushDependencies, 'stream' | 'gate' | 'onUpdated'>;
   readonly receiptWriter: () => Promise<FrameWriter>;
   readonly clock: Clock;
+  /** Of all folders of this peer. */
+  readonly partsBudget: ChunkPartsBudget;
   /** Our index of the folder has more than before. */
   readonly onChanged: () => void;
   readonly onFailure: (error: unknown) => void;
@@ -70,11 +73,10 @@ export class SessionFolder {
       },
       resumePoint(ours, theirs),
     );
-    this.receiver = new IndexReceiver({
-      folder: theirs.folder,
-      indexId: theirs.indexId,
-      afterSequence: resumePoint(theirs, ours),
-    });
+    this.receiver = new IndexReceiver(
+      { folder: theirs.folder, indexId: theirs.indexId, afterSequence: resumePoint(theirs, ours) },
+      deps.partsBudget,
+    );
     this.link = {
       device: deps.device,
       request: (...request) => this.request(...request),
@@ -100,6 +102,7 @@ export class SessionFolder {
     if (this.stopped) return;
     this.stopped = true;
     this.push.stop();
+    this.receiver.stop();
     for (const resume of [...this.held]) resume();
     this.cancelReceipts?.();
     this.deps.folder.disconnect(this.link);
@@ -143,11 +146,11 @@ export class SessionFolder {
       this.deps.folder.ended(this.deps.device, endedAt);
       for (const resume of [...this.held]) resume();
     }
-    if (isHeld) await this.untilCurrent(stream);
+    if (isHeld) await this.untilReleased(stream);
   }
 
-  private async untilCurrent(stream: number): Promise<void> {
-    while (!this.stopped && this.receiver.currentStream !== stream) {
+  private async untilReleased(stream: number): Promise<void> {
+    while (!this.stopped && this.receiver.isHeld(stream)) {
       const patienceMs = this.lastProgressMs + HOLD_MS - this.deps.clock.monotonicMs();
       if (patienceMs <= 0)
         throw new WireError('malformed', 'an index frame is out of order: it leaves a gap');

@@ -2,6 +2,7 @@ import type { Connection, ReceiveStream } from '@landropic/quic';
 import { readFrames, TokenBucket } from '@landropic/quic';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import type { Clock } from '../core/ports/clock.js';
+import { ChunkPartsBudget } from '../core/session/chunk-parts.js';
 import type { OverloadOptions } from '../core/session/overload-policy.js';
 import { SHARDS } from '../core/session/shard-assignment.js';
 import type { Throttle } from '../core/session/throttle-pace.js';
@@ -63,6 +64,7 @@ export class SessionFolders {
   private readonly received = new Map<FolderId, FolderState>();
   private readonly open = new Map<FolderId, SessionFolder>();
   private readonly streams: IndexStreams;
+  private readonly partsBudget = new ChunkPartsBudget();
   private readonly gate: PushGate;
   private readonly overload: OverloadWatch;
   private readonly closed = new Set<FolderId>();
@@ -306,6 +308,7 @@ export class SessionFolders {
         },
         receiptWriter: () => this.receiptWriter(),
         clock: this.deps.clock,
+        partsBudget: this.partsBudget,
         onChanged: () => this.deps.onChanged(id),
         onFailure: this.deps.onFailure,
       },

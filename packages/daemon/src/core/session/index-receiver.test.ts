@@ -7,6 +7,7 @@ import { batchEntries } from '../wire/batching.js';
 import { decodePayload, encodeEntry, WireError } from '../wire/codec.js';
 import type { Frame, SequencedEntry } from '../wire/frames.js';
 import { Limits } from '../wire/limits.js';
+import { ChunkPartsBudget } from './chunk-parts.js';
 import { IndexReceiver } from './index-receiver.js';
 
 const folder = 'folder' as FolderId;
@@ -209,21 +210,19 @@ describe('IndexReceiver', () => {
           // A receiver reads them in any order, and none of them further while its start is held.
           const receiver = new IndexReceiver({ folder, indexId, afterSequence: 0 });
           const got: number[] = [];
-          const held = new Set<number>();
           const readOne = (number: number) => {
-            if (receiver.currentStream === number) held.delete(number);
-            const frame = held.has(number) ? undefined : streams[number]?.shift();
+            const frame = receiver.isHeld(number) ? undefined : streams[number]?.shift();
             if (frame === undefined) return;
             const { entries, isHeld } = receiver.handle(frame, number);
+            expect(receiver.isHeld(number)).toBe(isHeld);
             for (const entry of entries) got.push(entry.sequence);
-            if (isHeld) held.add(number);
           };
           for (const number of order) readOne(number);
           for (let i = 0; i < 500; i++) readOne(i % 4);
           expect(got).toEqual(Array.from({ length: sequence }, (__, i) => i + 1));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 500 },
     );
   });
 
@@ -284,5 +283,23 @@ describe('IndexReceiver', () => {
     }
     const beyond = () => receiver.handle(part('large', offset, many), MAIN);
     expect(beyond).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
+  });
+
+  it('keeps lists without their entry within one budget of all folders of a peer, and gives it back', () => {
+    const budget = new ChunkPartsBudget(5);
+    const [one, two] = [folder, otherFolder].map(
+      (id) => new IndexReceiver({ folder: id, indexId, afterSequence: 0 }, budget),
+    );
+    const four = chunksOf(4);
+    one?.handle(start(0), MAIN);
+    one?.handle(part('large', 0, four), MAIN);
+    two?.handle({ ...start(0), folder: otherFolder } as Frame, OTHER);
+    const more = { ...part('large', 0, chunksOf(2)), folder: otherFolder } as Frame;
+    expect(() => two?.handle(more, OTHER)).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
+    one?.handle(entriesFrame(withoutChunks(largeEntry(1, 'large', four))), MAIN);
+    expect(() => two?.handle(more, OTHER)).not.toThrow();
+    expect(() => one?.handle(part('another', 0, four), MAIN)).toThrow(WireError);
+    two?.stop();
+    expect(() => one?.handle(part('another', 0, four), MAIN)).not.toThrow();
   });
 });

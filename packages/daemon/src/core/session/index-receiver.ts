@@ -1,10 +1,10 @@
-import type { ChunkRef } from '../model/file-entry.js';
 import type { FolderId, IndexId } from '../model/identifiers.js';
 import type { RelativePath } from '../model/relative-path.js';
 import { findEntryFlaw } from '../wire/entry-flaw.js';
 import type { Frame, FrameOf, SequencedEntry } from '../wire/frames.js';
 import { Limits } from '../wire/limits.js';
 import { WireError } from '../wire/wire-error.js';
+import { ChunkParts, ChunkPartsBudget } from './chunk-parts.js';
 
 export interface ReceivedIndex {
   /** Whole entries, in ascending sequence. */
@@ -37,7 +37,7 @@ export class IndexReceiver {
   private readonly held = new Map<number, StreamNumber>();
   private position: number;
   private ended = true;
-  private list: { readonly path: RelativePath; readonly chunks: ChunkRef[] } | undefined;
+  private list: { readonly path: RelativePath; readonly chunks: ChunkParts } | undefined;
 
   constructor(
     private readonly asked: {
@@ -45,13 +45,27 @@ export class IndexReceiver {
       readonly indexId: IndexId;
       readonly afterSequence: number;
     },
+    /** Shared by all folders of one peer. */
+    private readonly partsBudget = new ChunkPartsBudget(),
   ) {
     this.position = asked.afterSequence;
+  }
+
+  /** Nothing more comes: what was kept for it is given back. */
+  stop(): void {
+    this.list?.chunks.drop();
+    this.list = undefined;
   }
 
   /** The last sequence that came. */
   get sequence(): number {
     return this.position;
+  }
+
+  /** True while the start that came last on this stream waits for what goes before it on another. */
+  isHeld(stream: StreamNumber): boolean {
+    for (const held of this.held.values()) if (held === stream) return true;
+    return false;
   }
 
   /** The stream that entries come on now. */
@@ -105,13 +119,10 @@ export class IndexReceiver {
   }
 
   private takePart({ path, offset, chunks }: FrameOf<'chunkListPart'>): ReceivedIndex {
-    this.list ??= { path, chunks: [] };
+    this.list ??= { path, chunks: new ChunkParts(this.partsBudget) };
     if (this.list.path !== path) throw violation('the entry of the last chunk list did not come');
     if (offset !== this.list.chunks.length || chunks.length === 0) throw violation('it leaves a gap');
-    if (offset + chunks.length > Limits.chunksPerFile) {
-      throw new WireError('limit-exceeded', 'a file has too many chunks');
-    }
-    for (const chunk of chunks) this.list.chunks.push(chunk);
+    this.list.chunks.add(chunks);
     return NOTHING;
   }
 
@@ -127,7 +138,7 @@ export class IndexReceiver {
     const fits = entry.path === list.path && chunksInParts === list.chunks.length;
     if (!fits || content.type !== 'file') throw violation('it does not fit the chunk list that came ahead');
     this.list = undefined;
-    const version = { ...entry.version, content: { ...content, chunks: list.chunks } };
+    const version = { ...entry.version, content: { ...content, chunks: list.chunks.take() } };
     const whole = { ...entry, version };
     const flaw = findEntryFlaw(whole);
     if (flaw !== undefined) throw new WireError(flaw.code, `an entry is refused: ${flaw.text}`);
