@@ -86,8 +86,8 @@ const PooledConnection = z.object({
 /** The connections with one device since its session is up. */
 const ConnectionPool = z.object({
   connections: z.array(PooledConnection).readonly(),
-  /** What keeps this device from sending more: the windows of the connections, or its own processor. */
-  limit: z.enum(['none', 'window', 'loop']),
+  /** What keeps this device from sending more: the windows of the connections, its own processor, or loss. */
+  limit: z.enum(['none', 'window', 'loop', 'path']),
   counts: z.object({
     dialled: z.number(),
     dialsFailed: z.number(),

@@ -298,12 +298,14 @@ export class ConnectionPool {
   private sample(nowMs: number, elapsedMs: number): void {
     this.sampledAtMs = nowMs;
     let sentBytes = 0;
+    let lostBytes = 0;
     let windowBytes = 0;
     let waitingBytes = 0;
     let isTrialInUse = false;
     for (const member of this.members) {
-      const sent = member.takeSentBytes();
+      const { sent, lost } = member.takeSentBytes();
       sentBytes += sent;
+      lostBytes += lost;
       if (!member.isUsable) continue;
       if (member === this.onTrial) isTrialInUse = (sent * 1_000) / elapsedMs > QUIET_BYTES_PER_SECOND;
       const { congestionWindowBytes, rttMs, sendBufferedBytes } = member.connection.stats();
@@ -311,11 +313,12 @@ export class ConnectionPool {
       waitingBytes += sendBufferedBytes;
       this.noteRtt(rttMs);
     }
-    const sentBytesPerSecond = (sentBytes * 1_000) / elapsedMs;
+    const sentBytesPerSecond = (Math.max(0, sentBytes - lostBytes) * 1_000) / elapsedMs;
     this.isQuiet = sentBytesPerSecond < QUIET_BYTES_PER_SECOND;
     const action = this.growth.observe(
       {
         sentBytesPerSecond,
+        lostShare: sentBytes === 0 ? 0 : Math.min(1, lostBytes / sentBytes),
         windowBytes,
         waitingBytes,
         baseRttMs: this.baseRttMs ?? 0,
@@ -395,5 +398,5 @@ export class ConnectionPool {
 }
 
 const REFUSED_WITHIN_MS = 10_000;
-/** Closed because the program at the other end does not answer; an application's own code for an internal error. */
+/** The program at the other end does not answer: an application's code for an internal error. */
 const UNRESPONSIVE = 8;

@@ -11,15 +11,17 @@ interface Path {
   readonly rttMs: number;
   readonly loopUtilisation?: number;
   readonly waitingBytes?: number;
+  readonly lostShare?: number;
 }
 
 function sampleOf(
   connections: number,
-  { windowBytes, rttMs, loopUtilisation = 0.3, waitingBytes = 1 }: Path,
+  { windowBytes, rttMs, loopUtilisation = 0.3, waitingBytes = 1, lostShare = 0.01 }: Path,
 ): GrowthSample {
   return {
     sentBytesPerSecond: (connections * windowBytes * 1_000) / rttMs,
     windowBytes: connections * windowBytes,
+    lostShare,
     waitingBytes,
     baseRttMs: 20,
     loopUtilisation,
@@ -56,6 +58,16 @@ describe('PoolGrowth', () => {
   it('opens none where packets queue on a full link, whatever the window', () => {
     expect(play(600, () => ({ windowBytes: 4 * MIB, rttMs: 40 })).actions).toEqual([]);
     expect(play(600, () => ({ windowBytes: MIB, rttMs: 36 })).actions).toEqual([]);
+  });
+
+  it('opens none where much is lost, as on a full link with a short queue', () => {
+    const { actions, growth } = play(60, (_, second) => ({
+      windowBytes: 64 * 1024,
+      rttMs: 20,
+      lostShare: second % 2 === 0 ? 0.2 : 0,
+    }));
+    expect(actions).toEqual([]);
+    expect(growth.limit).toBe('path');
   });
 
   it('opens none where the event loop is busy', () => {
@@ -140,6 +152,7 @@ describe('PoolGrowth', () => {
     const sample = fc.record({
       sentBytesPerSecond: fc.integer({ min: 0, max: 4 * MIB }),
       windowBytes: fc.integer({ min: 0, max: MIB }),
+      lostShare: fc.constantFrom(0, 0, 0, 0.01, 0.1),
       waitingBytes: fc.constantFrom(0, 1, 1, 1, 1, 1),
       baseRttMs: fc.integer({ min: 0, max: 200 }),
       loopUtilisation: fc.double({ min: 0, max: 0.8, noNaN: true }),

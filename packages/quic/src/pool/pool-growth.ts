@@ -1,6 +1,9 @@
-/** What all connections of a peer did since the sample before. Rates are of what this side sends. */
+/** What all connections of a peer did since the sample before, of what this side sends. */
 export interface GrowthSample {
+  /** What was lost taken off. */
   readonly sentBytesPerSecond: number;
+  /** Of the bytes sent, the share that was lost: 0 to 1. */
+  readonly lostShare: number;
   /** Congestion windows of the connections together. */
   readonly windowBytes: number;
   /** The smallest round trip seen on this path: what it takes while nothing waits. 0 where it is below what is measured. */
@@ -28,8 +31,11 @@ export interface PoolGrowthOptions {
   readonly minBytesPerSecond?: number;
 }
 
-/** What keeps this side from sending more. `window`: a connection's own window, and neither the link nor this machine. */
-export type GrowthLimit = 'none' | 'window' | 'loop';
+/**
+ * What keeps this side from sending more. `window`: a connection's own window, and neither the link nor this machine.
+ * `path`: more is lost than more connections should answer with more packets.
+ */
+export type GrowthLimit = 'none' | 'window' | 'loop' | 'path';
 
 export type GrowthAction =
   | 'open'
@@ -52,6 +58,8 @@ const DEFAULTS: Required<PoolGrowthOptions> = {
  * whole ms, rounded down, the round trip errs to the side of not opening.
  */
 const LIMITED_SHARE = 0.6;
+/** On a full link with a short queue much is lost, whatever the windows; more senders would only make it worse. */
+const CROWDED_LOST_SHARE = 0.05;
 /** A rate that still grows like this needs no help. */
 const GROWS_BY_ITSELF = 1.25;
 /** A new connection has to find its own window first. */
@@ -130,10 +138,13 @@ export class PoolGrowth {
     // Windows change from one moment to the next: a single one says little.
     let perRoundTrip = 0;
     let windows = 0;
-    for (const { sentBytesPerSecond, windowBytes, baseRttMs } of this.recent) {
+    let lostShares = 0;
+    for (const { sentBytesPerSecond, windowBytes, baseRttMs, lostShare } of this.recent) {
+      lostShares += lostShare;
       perRoundTrip += (sentBytesPerSecond * baseRttMs) / 1_000;
       windows += windowBytes;
     }
+    if (lostShares > CROWDED_LOST_SHARE * this.recent.length) return 'path';
     return windows > 0 && perRoundTrip >= LIMITED_SHARE * windows ? 'window' : 'none';
   }
 

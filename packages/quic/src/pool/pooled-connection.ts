@@ -75,6 +75,7 @@ export class PooledConnection {
   private readonly openedAtMs: number;
   private loadSum = 0;
   private sentBefore: number;
+  private lostBefore: number;
   private movedBefore: number;
   private useCheckedMs: number;
   private lastUsedMs: number;
@@ -97,7 +98,8 @@ export class PooledConnection {
     this.isOwn = options.isOwn;
     this.isWanted = options.isOwn;
     this.health = new ConnectionHealth(now, options.health);
-    const { bytesIn, bytesOut, packetsOut, packetsLost, rttMs } = connection.stats();
+    const { bytesIn, bytesOut, bytesLost, packetsOut, packetsLost, rttMs } = connection.stats();
+    this.lostBefore = bytesLost;
     this.openedAtMs = now;
     this.sentBefore = bytesOut;
     this.movedBefore = bytesIn + bytesOut;
@@ -137,12 +139,13 @@ export class PooledConnection {
     return { connection: this.connection, release: () => this.release(held) };
   }
 
-  /** Bytes sent since this was asked last. */
-  takeSentBytes(): number {
-    const { bytesOut } = this.connection.stats();
-    const sent = bytesOut - this.sentBefore;
+  /** Bytes sent since this was asked last, and of those sent at any time, the bytes found lost since then. */
+  takeSentBytes(): { readonly sent: number; readonly lost: number } {
+    const { bytesOut, bytesLost } = this.connection.stats();
+    const since = { sent: bytesOut - this.sentBefore, lost: bytesLost - this.lostBefore };
     this.sentBefore = bytesOut;
-    return sent;
+    this.lostBefore = bytesLost;
+    return since;
   }
 
   /** Health, age and use, as far as they are due. */
