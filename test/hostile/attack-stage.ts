@@ -18,8 +18,11 @@ import { WirePeer } from '../support/wire-peer.js';
 const PING_LIMIT_MS = 50;
 /** On a machine that is busy with other things, so many times what it takes right before and after the attack. */
 const BUSY_FACTOR = 10;
-/** What a daemon under attack may hold beyond what it holds at rest, whoever attacks it. */
-const MEMORY_LIMIT_BYTES = 256 * 1024 * 1024;
+/**
+ * What a daemon under attack may hold beyond what it holds at rest, whoever attacks it: an index frame of 4 MiB on each of
+ * 64 streams, a window of 64 MiB that nobody has read yet, and what is collected later.
+ */
+const MEMORY_LIMIT_BYTES = 384 * 1024 * 1024;
 const QUIET_MS = 400;
 const SYNC_TIMEOUT_MS = 10_000;
 /** The attacker gives way to the daemons, as if it had a machine of its own. */
