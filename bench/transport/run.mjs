@@ -1,85 +1,74 @@
-// Transport benchmarks between two processes on loopback. Prints one JSON object a line:
-//   node bench/transport/run.mjs [--only NAME] [--rounds N]
-// Every figure is the best of its rounds: others use the machine too, and only ever make a round slower.
-import { fork } from 'node:child_process';
+// Benchmarks of the transport, each between two processes or more. Prints one JSON object a line:
+//   node bench/transport/run.mjs [--only NAME] [--where LINK] [--rounds N]
+// LINK is loopback, veth-1g, veth-1g-1ms or veth-100m; all but loopback need Linux and root. Through a cable the name of
+// the link is put behind that of the benchmark. Every figure is the best of its rounds: others use the machine too, and
+// only ever make a round slower.
 import { fileURLToPath } from 'node:url';
+import { BENCHES } from './benches.mjs';
+import { withEnds } from './ends.mjs';
+import { findObstacle, LINK_NAMES, withLink } from './links.mjs';
 
-const ENDPOINT = fileURLToPath(new URL('./endpoint-process.mjs', import.meta.url));
 const DEFAULT_ROUNDS = 3;
 
-const BENCHES = [
-  ...['dgram', 'native'].map((datagramIo) =>
-    upload(
-      `stream-1350-${datagramIo}`,
-      { maxPacketBytes: 1_350, datagramIo },
-      { streams: 1, totalBytes: 300e6, writeBytes: 65_536 },
-    ),
-  ),
-  ...['dgram', 'native'].map((datagramIo) =>
-    upload(
-      `stream-loopback-mtu-${datagramIo}`,
-      { datagramIo },
-      { streams: 1, totalBytes: 600e6, writeBytes: 262_144 },
-    ),
-  ),
-  upload('streams-100-loopback-mtu-dgram', {}, { streams: 100, totalBytes: 600e6, writeBytes: 262_144 }),
-  {
-    name: 'messages-1KiB-loopback-mtu-dgram',
-    unit: '1/s',
-    how: 'messages',
-    options: { count: 200_000, sizeBytes: 1_024 },
-  },
-  {
-    name: 'messages-64KiB-loopback-mtu-dgram',
-    unit: '1/s',
-    how: 'messages',
-    options: { count: 8_000, sizeBytes: 65_536 },
-  },
-  {
-    name: 'stream-first-byte-median',
-    unit: 'ms',
-    how: 'firstByte',
-    serve: 'echo',
-    isLowerBetter: true,
-    options: { count: 1_000 },
-  },
-];
-
-function upload(name, endpoint, options) {
-  return { name, unit: 'MB/s', how: 'upload', endpoint, options };
-}
-
-/** Runs the benchmarks (all, or the one named by `only`) and gives each result to `emit`. */
-export async function run(emit, { only, rounds = DEFAULT_ROUNDS } = {}) {
-  for (const bench of BENCHES) {
-    if (only !== undefined && only !== bench.name) continue;
-    const values = await measure(bench, rounds);
-    const best = bench.isLowerBetter ? Math.min(...values) : Math.max(...values);
-    emit({ bench: bench.name, value: Number(best.toPrecision(4)), unit: bench.unit });
+/** Runs the benchmarks (all, or the one named by `only`, and through all links or one) and gives each result to `emit`. */
+export async function run(emit, { only, where, rounds } = {}) {
+  const obstacle = findObstacle();
+  if (obstacle !== undefined) console.error(`loopback only: ${obstacle}`);
+  for (const linkName of obstacle === undefined ? LINK_NAMES : ['loopback']) {
+    if (where !== undefined && where !== linkName) continue;
+    const benches = BENCHES.filter((bench) => isWanted(bench, linkName, only));
+    if (benches.length === 0) continue;
+    await withLink(linkName, async (link) => {
+      for (const bench of benches) emit(await measure(bench, link, rounds ?? bench.rounds ?? DEFAULT_ROUNDS));
+    });
   }
 }
 
-async function measure(bench, rounds) {
-  const source = fork(ENDPOINT, [JSON.stringify(bench.endpoint ?? {})]);
-  const sink = fork(ENDPOINT, [JSON.stringify({ ...bench.endpoint, serve: bench.serve ?? 'sink' })]);
-  try {
-    const [, { address }] = await Promise.all([receive(source), receive(sink)]);
-    const values = [];
-    for (let round = 0; round < rounds; round++) {
-      source.send({ what: 'measure', how: bench.how, remote: address, options: bench.options });
-      values.push((await receive(source)).value);
-    }
-    return values;
-  } finally {
-    for (const child of [source, sink]) if (child.connected) child.send({ what: 'stop' });
-  }
+/** One is wanted by its name, with or without the link. */
+function isWanted({ name, links }, linkName, only) {
+  if (!links.includes(linkName)) return false;
+  return only === undefined || only === name || only === nameThrough(linkName, name);
 }
 
-function receive(child) {
-  return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`the benchmark's process ended with ${code}`)));
+function nameThrough(linkName, name) {
+  return linkName === 'loopback' ? name : `${name}-${linkName}`;
+}
+
+function measure(bench, link, rounds) {
+  return withEnds(link, bench.endpoint ?? {}, bench.diallers ?? 1, async (ends) => {
+    const results = [];
+    for (let round = 0; round < rounds; round++) results.push(await measureOnce(bench, link, ends));
+    const byValue = [...results].sort((x, y) => x.value - y.value);
+    const { value, ...details } = bench.isLowerBetter ? byValue[0] : byValue.at(-1);
+    const target = bench.target[link.name];
+    return {
+      bench: nameThrough(link.name, bench.name),
+      value: round(value),
+      unit: bench.unit,
+      where: link.name,
+      ...(target === undefined ? {} : { target: `${bench.isLowerBetter ? '<=' : '>='} ${target}` }),
+      ...details,
+      ...(rounds > 1 ? { rounds: results.map((result) => round(result.value)) } : {}),
+      datagramIo: ends.target.datagramIo,
+    };
   });
+}
+
+/** CPU time is that of both processes, which have one core each at best. */
+async function measureOnce(bench, link, ends) {
+  const all = [ends.diallers[0], ends.acceptor];
+  const before = await Promise.all(all.map((end) => end.call('cpu')));
+  const result = await bench.measure({ ...ends, link, bench });
+  const after = await Promise.all(all.map((end) => end.call('cpu')));
+  const [diallerCpu, acceptorCpu] = after.map(({ userS, systemS }, i) => ({
+    userS: round(userS - before[i].userS),
+    systemS: round(systemS - before[i].systemS),
+  }));
+  return { ...result, diallerCpu, acceptorCpu };
+}
+
+function round(value) {
+  return Number(value.toPrecision(4));
 }
 
 function readOption(name) {
@@ -88,6 +77,10 @@ function readOption(name) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const rounds = Number(readOption('--rounds') ?? DEFAULT_ROUNDS);
-  await run((result) => console.log(JSON.stringify(result)), { only: readOption('--only'), rounds });
+  const rounds = readOption('--rounds');
+  await run((result) => console.log(JSON.stringify(result)), {
+    only: readOption('--only'),
+    where: readOption('--where'),
+    ...(rounds === undefined ? {} : { rounds: Number(rounds) }),
+  });
 }
