@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { ALPN } from '../../packages/daemon/src/core/wire/frame-types.js';
 import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/address.js';
 import { createConnectionId } from '../../packages/quic/src/driver/connection-id.js';
+import { DEFAULT_ADMISSION } from '../../packages/quic/src/driver/options.js';
 import { quiche } from '../../packages/quic/src/driver/quiche-binding.js';
 import { buildQuicheConfig } from '../../packages/quic/src/driver/tls-config.js';
 import { createSelfSignedCredentials } from '../../packages/quic/src/testing/index.js';
@@ -39,8 +40,8 @@ function makeHandshakes(count: number): Buffer[] {
 
 describe('strangers', () => {
   test('that flood CRYPTO frames before they are verified', async () => {
-    const sockets = await openSockets(20);
-    const forgers = Array.from({ length: 20 }, () => new InitialForger());
+    const sockets = await openSockets(4);
+    const forgers = Array.from({ length: 4 }, () => new InitialForger());
     await expectWithstands(stage(), 'CRYPTO flood', async () => {
       // A gap before all of it: whoever keeps it waits for the beginning for ever.
       await sockets.flood(ATTACK_MS, (n, socket) => {
@@ -49,6 +50,8 @@ describe('strangers', () => {
       });
     });
     expect(sockets.answers, 'the daemon took them for packets of a handshake').toBeGreaterThan(0);
+    // Whatever is looked at is answered. The rest is dropped unseen: quiche would keep it, without an end.
+    expect(sockets.answers).toBeLessThanOrEqual(forgers.length * DEFAULT_ADMISSION.maxUnverifiedDatagrams);
   });
 
   test('that flood datagrams that are none of QUIC', async () => {
