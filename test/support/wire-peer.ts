@@ -86,9 +86,13 @@ export class WirePeer {
   }
 
   /** A connection on which the handshake is done, as a paired device with these folders. */
-  async open(device: TestDevice, folders: readonly FolderState[] = []): Promise<WireSession> {
+  async open(
+    device: TestDevice,
+    folders: readonly FolderState[] = [],
+    role: 'primary' | 'data' = 'primary',
+  ): Promise<WireSession> {
     const session = new WireSession(await this.connect(device));
-    await session.handshake(folders);
+    await session.handshake(folders, role);
     return session;
   }
 }
@@ -111,13 +115,13 @@ export class WireSession {
     return this.#control;
   }
 
-  async handshake(folders: readonly FolderState[]): Promise<void> {
+  async handshake(folders: readonly FolderState[], role: 'primary' | 'data' = 'primary'): Promise<void> {
     await this.openControl();
     await sendFrame(this.control, {
       type: 'hello',
       versions: [1],
       bootId: '0123456789abcdef',
-      role: 'primary',
+      role,
       name: 'wire peer',
       software: 'test',
       features: [],
