@@ -13,8 +13,8 @@ import {
   resetTokenNumber,
 } from './connection-id.js';
 import type { ResumptionPolicy } from './early-data.js';
-import { findPacketTarget } from './interface-mtu.js';
 import { isInitial } from './packet-header.js';
+import type { PacketTargets } from './packet-targets.js';
 import { PeerPath } from './peer-path.js';
 import { MIN_PACKET_BYTES, type QuicheConfig, quiche } from './quiche-binding.js';
 import { mintRetryToken, openRetryToken } from './retry-token.js';
@@ -24,7 +24,7 @@ import { buildQuicheConfig } from './tls-config.js';
 export interface AcceptorSetup {
   readonly credentials: TlsCredentials;
   readonly verifyPeer: VerifyPeer;
-  readonly maxPacketBytes: number | undefined;
+  readonly packetTargets: PacketTargets;
   readonly resumption: ResumptionPolicy | undefined;
   readonly resetKey: Uint8Array;
   readonly register: (connection: QuicConnection, ids: readonly Uint8Array[]) => void;
@@ -134,10 +134,7 @@ export class Acceptor {
   ): QuicConnection {
     // After a Retry the ID chosen there stays; before one, the dialler's is only a random number.
     const sourceId = original === undefined ? createConnectionId() : Buffer.from(destinationId);
-    const target = Math.min(
-      this.setup.maxPacketBytes ?? Number.POSITIVE_INFINITY,
-      findPacketTarget(remote.host),
-    );
+    const target = this.setup.packetTargets.find(remote.host, performance.now());
     const path = new PeerPath(remote, 'acceptor');
     this.#tickets.prepare(performance.now());
     this.#config.setApplicationProtos([...this.#protocols]);

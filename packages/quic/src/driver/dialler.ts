@@ -12,7 +12,7 @@ import { addressKey, LOCAL_HOST_PORT, withoutZone } from './address.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import { createConnectionId } from './connection-id.js';
-import { findPacketTarget } from './interface-mtu.js';
+import type { PacketTargets } from './packet-targets.js';
 import { PeerPath } from './peer-path.js';
 import { type QuicheConfig, quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
@@ -23,7 +23,7 @@ const MAX_EARLY_BYTES = 16 * 1024;
 
 export interface DiallerSetup {
   readonly credentials: TlsCredentials;
-  readonly maxPacketBytes: number | undefined;
+  readonly packetTargets: PacketTargets;
   readonly register: (connection: QuicConnection, ids: readonly Uint8Array[]) => void;
 }
 
@@ -99,11 +99,14 @@ export class Dialler {
     return false;
   }
 
+  /** The peer of this connection has another address than before. */
+  handleMoved(connection: QuicConnection, from: SocketAddress): void {
+    this.#removeAddress(connection, from);
+    this.#addAddress(connection, connection.remoteAddress);
+  }
+
   handleEnded(connection: QuicConnection): void {
-    const key = addressKey(connection.remoteAddress);
-    const siblings = this.#byAddress.get(key);
-    siblings?.delete(connection);
-    if (siblings?.size === 0) this.#byAddress.delete(key);
+    this.#removeAddress(connection, connection.remoteAddress);
     const waiter = this.#take(connection);
     if (waiter === undefined) return;
     void connection.closed.then((closeInfo) => waiter.reject(describeFailure(closeInfo)));
@@ -112,10 +115,7 @@ export class Dialler {
   #start(remote: SocketAddress, options: DialOptions): QuicConnection {
     const sourceId = createConnectionId();
     const path = new PeerPath(remote, 'dialler');
-    const target = Math.min(
-      this.setup.maxPacketBytes ?? Number.POSITIVE_INFINITY,
-      findPacketTarget(remote.host),
-    );
+    const target = this.setup.packetTargets.find(remote.host, performance.now());
     this.#config.setApplicationProtos([options.alpn]);
     this.#config.setMaxSendUdpPayloadSize(target);
     const connection = new QuicConnection(this.host, {
@@ -133,10 +133,21 @@ export class Dialler {
           : (peerKey, alpn, session) => options.resumption?.sessions.put(peerKey, alpn, session),
     });
     this.setup.register(connection, [sourceId]);
-    const key = addressKey(remote);
+    this.#addAddress(connection, remote);
+    return connection;
+  }
+
+  #addAddress(connection: QuicConnection, address: SocketAddress): void {
+    const key = addressKey(address);
     const siblings = this.#byAddress.get(key) ?? new Set();
     this.#byAddress.set(key, siblings.add(connection));
-    return connection;
+  }
+
+  #removeAddress(connection: QuicConnection, address: SocketAddress): void {
+    const key = addressKey(address);
+    const siblings = this.#byAddress.get(key);
+    siblings?.delete(connection);
+    if (siblings?.size === 0) this.#byAddress.delete(key);
   }
 
   #resume(connection: QuicConnection, { alpn, resumption, earlyData }: DialOptions): void {

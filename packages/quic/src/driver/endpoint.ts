@@ -22,6 +22,7 @@ import { Lingering } from './lingering.js';
 import { DEFAULT_ADMISSION, type QuicEndpointOptions } from './options.js';
 import { isShortHeader, parseRoutingHeader, shortHeaderKey } from './packet-header.js';
 import type { ClosingDatagram } from './packet-sender.js';
+import { PacketTargets } from './packet-targets.js';
 import type { Refusal } from './peer-judgement.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
@@ -89,7 +90,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     const setup = {
       credentials: options.credentials,
       verifyPeer: options.verifyPeer,
-      maxPacketBytes: options.maxPacketBytes,
+      packetTargets: new PacketTargets(options.maxPacketBytes),
       register: (connection: QuicConnection, ids: readonly Uint8Array[]) => this.#register(connection, ids),
     };
     // From the device's key, so that it is the same after a restart.
@@ -123,6 +124,10 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.#rejectedHandler = handler;
   }
 
+  refreshPaths(): void {
+    for (const connection of this.#keys.keys()) if (connection.isVerified) connection.follower.refresh();
+  }
+
   forgetSessions(): void {
     this.#acceptor.forgetSessions();
   }
@@ -137,6 +142,16 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
       datagramIo: this.io.name,
+    };
+  }
+
+  /** How many of each the endpoint keeps, for tests of what strangers can leave behind. */
+  remembered(): { routes: number; connections: number; closing: number; addresses: number } {
+    return {
+      routes: this.#routes.size,
+      connections: this.#keys.size,
+      closing: this.#lingering.size,
+      addresses: this.#acceptor.rememberedAddresses,
     };
   }
 
@@ -184,6 +199,10 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.counters.accepted += 1;
     this.#acceptor.handleSettled(connection);
     this.#connectionHandler?.(connection);
+  }
+
+  handleMoved(connection: QuicConnection, from: SocketAddress): void {
+    this.#dialler.handleMoved(connection, from);
   }
 
   handleRejected(connection: QuicConnection, { rejection, closeCode, reason }: Refusal): void {

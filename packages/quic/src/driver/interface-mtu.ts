@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIPv6 } from 'node:net';
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import type { NetworkInterfaceInfo } from 'node:os';
 import { withoutZone, zoneOf } from './address.js';
 import { MAX_PACKET_BYTES, MIN_PACKET_BYTES } from './quiche-binding.js';
 
@@ -15,8 +15,8 @@ type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>;
 /** The largest packet (UDP payload) that the interface towards this address carries, as far as can be told. */
 export function findPacketTarget(
   remoteHost: string,
-  interfaces: Interfaces = networkInterfaces(),
-  readMtu: (name: string) => number | undefined = readInterfaceMtu,
+  interfaces: Interfaces,
+  readMtu: (name: string) => number | undefined,
 ): number {
   const overhead = isIPv6(withoutZone(remoteHost)) ? OVERHEAD_IPV6 : OVERHEAD_IPV4;
   const mtu = findMtu(remoteHost, interfaces, readMtu);
@@ -54,7 +54,7 @@ function isOnLink(remoteHost: string, info: NetworkInterfaceInfo): boolean {
 }
 
 /** Linux tells in a file; elsewhere Node has no way to ask. */
-function readInterfaceMtu(name: string): number | undefined {
+export function readInterfaceMtu(name: string): number | undefined {
   if (!/^[\w.@:-]{1,64}$/.test(name)) return undefined;
   try {
     const mtu = Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'));
