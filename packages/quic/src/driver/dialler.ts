@@ -99,14 +99,11 @@ export class Dialler {
     return false;
   }
 
-  /** The peer of this connection has another address than before. */
-  handleMoved(connection: QuicConnection, from: SocketAddress): void {
-    this.#removeAddress(connection, from);
-    this.#addAddress(connection, connection.remoteAddress);
-  }
-
   handleEnded(connection: QuicConnection): void {
-    this.#removeAddress(connection, connection.remoteAddress);
+    const key = addressKey(connection.remoteAddress);
+    const siblings = this.#byAddress.get(key);
+    siblings?.delete(connection);
+    if (siblings?.size === 0) this.#byAddress.delete(key);
     const waiter = this.#take(connection);
     if (waiter === undefined) return;
     void connection.closed.then((closeInfo) => waiter.reject(describeFailure(closeInfo)));
@@ -133,21 +130,10 @@ export class Dialler {
           : (peerKey, alpn, session) => options.resumption?.sessions.put(peerKey, alpn, session),
     });
     this.setup.register(connection, [sourceId]);
-    this.#addAddress(connection, remote);
-    return connection;
-  }
-
-  #addAddress(connection: QuicConnection, address: SocketAddress): void {
-    const key = addressKey(address);
+    const key = addressKey(remote);
     const siblings = this.#byAddress.get(key) ?? new Set();
     this.#byAddress.set(key, siblings.add(connection));
-  }
-
-  #removeAddress(connection: QuicConnection, address: SocketAddress): void {
-    const key = addressKey(address);
-    const siblings = this.#byAddress.get(key);
-    siblings?.delete(connection);
-    if (siblings?.size === 0) this.#byAddress.delete(key);
+    return connection;
   }
 
   #resume(connection: QuicConnection, { alpn, resumption, earlyData }: DialOptions): void {
