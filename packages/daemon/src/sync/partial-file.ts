@@ -1,12 +1,20 @@
 import type { ChunkRef } from '../core/model/file-entry.js';
 import type { ContentHash } from '../core/model/identifiers.js';
 import type { ContentIndex } from '../core/ports/content-index.js';
-import type { DiskError, FolderDisk, WriteChunk } from '../core/ports/folder-disk.js';
+import type { CopyChunk, DiskError, FolderDisk, WriteChunk } from '../core/ports/folder-disk.js';
+import { VerifiedPrefix } from '../core/transfer/verified-prefix.js';
 import type { FileContent } from './content-fetch.js';
 
 export interface PartialFileDependencies {
   readonly index: Pick<ContentIndex, 'heldChunk'>;
   readonly disk: FolderDisk;
+}
+
+export interface PartialFileOptions {
+  /** Files from here on are hashed while they arrive. Default 32 MiB. */
+  readonly hashAheadMinBytes?: number;
+  /** How much must have come since before the disk is asked to hash on. Default 16 MiB. */
+  readonly hashAheadStepBytes?: number;
 }
 
 /** The disk's error as something to throw inside a fetch. */
@@ -19,8 +27,17 @@ export class PartialFileError extends Error {
   }
 }
 
+const HASH_AHEAD_MIN_BYTES = 32 * 1024 * 1024;
+const HASH_AHEAD_STEP_BYTES = 16 * 1024 * 1024;
 const COPY_BATCH = 256;
 const WRITE_BATCH_BYTES = 4 * 1024 * 1024;
+
+/** A chunk at one of the places where the file has it. */
+interface Place {
+  readonly chunk: ChunkRef;
+  readonly index: number;
+  readonly offsetBytes: number;
+}
 
 interface Queued {
   readonly write: WriteChunk;
@@ -30,16 +47,26 @@ interface Queued {
 
 /** A file of many chunks on its way: takes what is on this disk already, then what peers send, in any order. */
 export class PartialFile {
-  private readonly offsets = new Map<ContentHash, number[]>();
+  private readonly places = new Map<ContentHash, Place[]>();
   private readonly missing = new Set<ContentHash>();
   private queue: Queued[] = [];
   private writing = false;
   private done = 0;
+  private readonly prefix: VerifiedPrefix;
+  private readonly hashAheadStepBytes: number;
+  private hashedBytes = 0;
+  private hashing = false;
 
   constructor(
     readonly content: FileContent,
     private readonly deps: PartialFileDependencies,
-  ) {}
+    options: PartialFileOptions = {},
+  ) {
+    this.prefix = new VerifiedPrefix(content.chunks);
+    const isLarge = content.sizeBytes >= (options.hashAheadMinBytes ?? HASH_AHEAD_MIN_BYTES);
+    const stepBytes = options.hashAheadStepBytes ?? HASH_AHEAD_STEP_BYTES;
+    this.hashAheadStepBytes = isLarge ? stepBytes : Number.POSITIVE_INFINITY;
+  }
 
   get bytesDone(): number {
     return this.done;
@@ -49,20 +76,23 @@ export class PartialFile {
   async prepare(): Promise<readonly ChunkRef[]> {
     const opened = await this.deps.disk.openPartial(this.content);
     if (!opened.ok) throw new PartialFileError(opened.error);
-    let offset = 0;
-    const lacking: { chunk: ChunkRef; offsetBytes: number }[] = [];
-    for (const [i, chunk] of this.content.chunks.entries()) {
-      if (opened.value.present[i]) this.done += chunk.lengthBytes;
-      else lacking.push({ chunk, offsetBytes: offset });
-      offset += chunk.lengthBytes;
+    let offsetBytes = 0;
+    const lacking: Place[] = [];
+    for (const [index, chunk] of this.content.chunks.entries()) {
+      const place = { chunk, index, offsetBytes };
+      if (opened.value.present[index]) this.placed(place);
+      else lacking.push(place);
+      offsetBytes += chunk.lengthBytes;
     }
+    this.hashAhead();
     const remote = await this.copyLocal(lacking);
     const wanted: ChunkRef[] = [];
-    for (const { chunk, offsetBytes } of remote) {
-      const places = this.offsets.get(chunk.hash);
-      if (places !== undefined) places.push(offsetBytes);
+    for (const place of remote) {
+      const { chunk } = place;
+      const places = this.places.get(chunk.hash);
+      if (places !== undefined) places.push(place);
       else {
-        this.offsets.set(chunk.hash, [offsetBytes]);
+        this.places.set(chunk.hash, [place]);
         this.missing.add(chunk.hash);
         wanted.push(chunk);
       }
@@ -72,16 +102,18 @@ export class PartialFile {
 
   /** Writes a chunk at every place it belongs. `complete` when it was the last that was missing. */
   async write(chunk: ChunkRef, bytes: Uint8Array): Promise<'written' | 'wrong-hash' | 'complete'> {
-    const places = this.offsets.get(chunk.hash) ?? [];
+    const places = this.places.get(chunk.hash) ?? [];
     const outcomes = await Promise.all(
-      places.map((offsetBytes, i) =>
+      places.map(({ offsetBytes }, i) =>
         this.enqueue({ offsetBytes, chunk, bytes: i === places.length - 1 ? bytes : bytes.slice() }),
       ),
     );
     if (outcomes.includes('wrong-hash')) return 'wrong-hash';
-    this.done += chunk.lengthBytes * places.length;
+    for (const place of places) this.placed(place);
     this.missing.delete(chunk.hash);
-    return this.missing.size === 0 ? 'complete' : 'written';
+    if (this.missing.size === 0) return 'complete';
+    this.hashAhead();
+    return 'written';
   }
 
   /** Checks the whole file and flushes it. A file whose parts do not add up is thrown away. */
@@ -92,27 +124,42 @@ export class PartialFile {
     return finished.value;
   }
 
-  private async copyLocal(
-    lacking: readonly { chunk: ChunkRef; offsetBytes: number }[],
-  ): Promise<typeof lacking> {
-    const remote: { chunk: ChunkRef; offsetBytes: number }[] = [];
-    let copies: {
-      from: { path: Parameters<FolderDisk['copyChunks']>[1][number]['from']['path']; offsetBytes: number };
-      offsetBytes: number;
-      chunk: ChunkRef;
-    }[] = [];
+  private placed({ chunk, index }: Place): void {
+    this.done += chunk.lengthBytes;
+    this.prefix.add(index);
+  }
+
+  /** Whatever comes of it: {@link finish} does what was not done. */
+  private hashAhead(): void {
+    const untilBytes = this.prefix.bytes;
+    if (this.hashing || untilBytes - this.hashedBytes < this.hashAheadStepBytes) return;
+    this.hashing = true;
+    this.hashedBytes = untilBytes;
+    this.deps.disk.hashAhead(this.content.hash, untilBytes).then(
+      () => {
+        this.hashing = false;
+        if (this.missing.size > 0) this.hashAhead();
+      },
+      () => {},
+    );
+  }
+
+  private async copyLocal(lacking: readonly Place[]): Promise<readonly Place[]> {
+    const remote: Place[] = [];
+    let copies: (Place & CopyChunk)[] = [];
     const flush = async () => {
       const copied = copies.length === 0 ? [] : await this.deps.disk.copyChunks(this.content.hash, copies);
       for (const [i, copy] of copies.entries()) {
-        if (copied[i]) this.done += copy.chunk.lengthBytes;
+        if (copied[i]) this.placed(copy);
         else remote.push(copy);
       }
       copies = [];
+      this.hashAhead();
     };
-    for (const { chunk, offsetBytes } of lacking) {
-      const [place] = this.deps.index.heldChunk(chunk.hash, 1);
-      if (place === undefined) remote.push({ chunk, offsetBytes });
-      else copies.push({ from: { path: place.path, offsetBytes: place.offsetBytes }, offsetBytes, chunk });
+    for (const place of lacking) {
+      const [held] = this.deps.index.heldChunk(place.chunk.hash, 1);
+      if (held === undefined) remote.push(place);
+      else copies.push({ ...place, from: { path: held.path, offsetBytes: held.offsetBytes } });
       if (copies.length >= COPY_BATCH) await flush();
     }
     await flush();

@@ -37,6 +37,11 @@ export interface FolderDisk {
   ): Promise<readonly DiskResult<'written' | 'wrong-hash'>[]>;
   /** Copies chunks from local files into the partial where their hashes are right; says which were. */
   copyChunks(hash: ContentHash, copies: readonly CopyChunk[]): Promise<readonly boolean[]>;
+  /**
+   * Hashes the partial's first bytes while the rest is on its way, so that `finishPartial` has less to do. All chunks up to
+   * there must be right and in place. A hint: it may do nothing, and `finishPartial` says the same with and without it.
+   */
+  hashAhead(hash: ContentHash, untilBytes: number): Promise<void>;
   /** Checks the whole file's hash (when it has more than one chunk) and flushes it. */
   finishPartial(content: Content & { type: 'file' }): Promise<DiskResult<'complete' | 'wrong-hash'>>;
   discardPartial(hash: ContentHash): Promise<void>;

@@ -20,14 +20,19 @@ import { locateEntry } from './location.js';
 import { lstatAt } from './naming-steps.js';
 import {
   type ChunkToWrite,
+  type CopiedChunks,
   copyChunks,
   discardPartial,
   finishPartial,
+  hashAhead,
   listPartials,
+  type OpenedPartial,
   openPartial,
+  type WrittenChunks,
   writeChunks,
 } from './partial-files.js';
-import { type ChunkedRange, chunkRange, hashWholeFile } from './range-hashing.js';
+import { type ChunkedRange, chunkRange, hashRange } from './range-hashing.js';
+import type { RunningAt, RunningHashes } from './running-hashes.js';
 import { toFileStat } from './stat-record.js';
 import type { PackedReplies } from './step-replies.js';
 import { StepRunner } from './step-runner.js';
@@ -51,12 +56,15 @@ export type DiskCall =
       readonly path: RelativePath;
       readonly expected: FileStat;
       readonly range: ByteRange;
+      /** Of the whole file's hash, which goes on with what is read; undefined to leave it alone. */
+      readonly hashing: number | undefined;
     }
   | {
-      readonly op: 'hash-whole';
+      readonly op: 'hash-range';
       readonly path: RelativePath;
       readonly expected: FileStat;
-      readonly abort: Int32Array;
+      readonly range: ByteRange;
+      readonly hashing: number;
     }
   | { readonly op: 'hash-small'; readonly files: readonly { path: RelativePath; expected: FileStat }[] }
   | {
@@ -67,7 +75,12 @@ export type DiskCall =
   | { readonly op: 'open-partial'; readonly content: FileContent }
   | { readonly op: 'write-chunks'; readonly hash: ContentHash; readonly writes: readonly ChunkToWrite[] }
   | { readonly op: 'copy-chunks'; readonly hash: ContentHash; readonly copies: readonly CopyChunk[] }
-  | { readonly op: 'finish-partial'; readonly content: FileContent }
+  | { readonly op: 'hash-ahead'; readonly hash: ContentHash; readonly range: ByteRange }
+  | {
+      readonly op: 'finish-partial';
+      readonly content: FileContent;
+      readonly soundAtNs: bigint | undefined;
+    }
   | { readonly op: 'discard-partial'; readonly hash: ContentHash }
   | { readonly op: 'list-partials' }
   | { readonly op: 'run'; readonly items: readonly (readonly DiskStep[])[] }
@@ -83,12 +96,13 @@ export interface DiskReplies {
   stat: readonly DiskResult<FileStat | undefined>[];
   hash: HashedFile;
   'chunk-range': ChunkedRange;
-  'hash-whole': { readonly stat: FileStat; readonly hash: ContentHash };
+  'hash-range': { readonly stat: FileStat };
   'hash-small': readonly DiskResult<HashedFile>[];
   'read-chunks': PackedChunks;
-  'open-partial': readonly boolean[];
-  'write-chunks': readonly DiskResult<'written' | 'wrong-hash'>[];
-  'copy-chunks': readonly boolean[];
+  'open-partial': OpenedPartial;
+  'write-chunks': WrittenChunks;
+  'copy-chunks': CopiedChunks;
+  'hash-ahead': undefined;
   'finish-partial': 'complete' | 'wrong-hash';
   'discard-partial': undefined;
   'list-partials': readonly ContentHash[];
@@ -100,16 +114,20 @@ export interface DiskReplies {
 export type DiskOp = DiskCall['op'];
 export type ReplyTo<Call extends DiskCall> = DiskReplies[Call['op']];
 
-/** Carries out one call on one folder; fails as a whole only where the reply has no place for failures of parts. */
+/**
+ * Carries out one call on one folder; fails as a whole only where the reply has no place for failures of parts. `hashes`
+ * is the thread's own.
+ */
 export async function carryOutCall(
   rootPath: string,
   call: DiskCall,
+  hashes: RunningHashes,
 ): Promise<DiskResult<DiskReplies[DiskOp]>> {
   const path = 'path' in call ? call.path : 'directory' in call ? call.directory : '';
   const reply = attempt(path, () => {
     const access = accessDirectories(rootPath);
     try {
-      return dispatch(access, call);
+      return dispatch(access, call, { hashes, rootPath });
     } finally {
       access.close();
     }
@@ -125,9 +143,15 @@ export function buffersOf(reply: DiskReplies[DiskOp]): ArrayBuffer[] {
   return 'targets' in reply ? [reply.stats.buffer] : [];
 }
 
+interface Running {
+  readonly hashes: RunningHashes;
+  readonly rootPath: string;
+}
+
 function dispatch(
   access: DirectoryAccess,
   call: DiskCall,
+  running: Running,
 ): DiskReplies[DiskOp] | Promise<DiskReplies[DiskOp]> {
   switch (call.op) {
     case 'list':
@@ -139,9 +163,15 @@ function dispatch(
     case 'hash':
       return hashFile(access, call.path, call.expected, () => Atomics.load(call.abort, 0) !== 0);
     case 'chunk-range':
-      return chunkRange(access, call.path, call.expected, call.range);
-    case 'hash-whole':
-      return hashWholeFile(access, call.path, call.expected, () => Atomics.load(call.abort, 0) !== 0);
+      return chunkRange(
+        access,
+        call.path,
+        call.expected,
+        call.range,
+        call.hashing === undefined ? undefined : ofFile(running, call.hashing),
+      );
+    case 'hash-range':
+      return hashRange(access, call.path, call.expected, call.range, ofFile(running, call.hashing));
     case 'hash-small':
       return call.files.map(({ path, expected }) =>
         attempt(path, () => hashFile(access, path, expected, () => false)),
@@ -149,14 +179,19 @@ function dispatch(
     case 'read-chunks':
       return readChunks(access, call.requests, call.into);
     case 'open-partial':
+      running.hashes.take(ofPartial(running, call.content.hash).key);
       return openPartial(access, call.content);
     case 'write-chunks':
       return writeChunks(access, call.hash, call.writes);
     case 'copy-chunks':
       return copyChunks(access, call.hash, call.copies);
+    case 'hash-ahead':
+      hashAhead(access, call.hash, call.range, ofPartial(running, call.hash));
+      return undefined;
     case 'finish-partial':
-      return finishPartial(access, call.content);
+      return finishOpenPartial(access, call, running);
     case 'discard-partial':
+      running.hashes.take(ofPartial(running, call.hash).key);
       discardPartial(access, call.hash);
       return undefined;
     case 'list-partials':
@@ -169,6 +204,24 @@ function dispatch(
     case 'measure-space':
       return measureSpace(access);
   }
+}
+
+function finishOpenPartial(
+  access: DirectoryAccess,
+  { content, soundAtNs }: DiskCall & { readonly op: 'finish-partial' },
+  { hashes, rootPath }: Running,
+): 'complete' | 'wrong-hash' {
+  const running = hashes.take(ofPartial({ hashes, rootPath }, content.hash).key);
+  const isAhead = running !== undefined && soundAtNs !== undefined;
+  return finishPartial(access, content, isAhead ? { running, soundAtNs } : undefined);
+}
+
+function ofPartial({ hashes, rootPath }: Running, hash: ContentHash): RunningAt {
+  return { hashes, key: `partial ${hash} ${rootPath}` };
+}
+
+function ofFile({ hashes }: Running, hashing: number): RunningAt {
+  return { hashes, key: `file ${hashing}` };
 }
 
 function statEntry(access: DirectoryAccess, path: RelativePath): FileStat | undefined {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { DiskResult } from '../../core/ports/folder-disk.js';
 import { carryOutCall, type DiskCall, type ReplyTo } from './disk-calls.js';
+import { RunningHashes } from './running-hashes.js';
 
 /** Long calls have a thread to themselves as far as there are several, so that short ones never wait for seconds. */
 export type Lane = 'short' | 'long';
@@ -40,7 +41,10 @@ export class DiskThreads {
   readonly #options: DiskThreadsOptions;
   readonly #count: number;
   readonly #threads: (Thread | undefined)[] = [];
+  /** Of the calling thread, where it does all itself. */
+  readonly #hashes = new RunningHashes();
   #nextId = 1;
+  #nextHashing = 1;
   #isClosed = false;
 
   constructor(options: DiskThreadsOptions = {}) {
@@ -62,7 +66,10 @@ export class DiskThreads {
     if (this.#count === 0) {
       return new Promise((resolve, reject) => {
         setImmediate(() => {
-          carryOutCall(rootPath, call).then((result) => resolve(result as DiskResult<ReplyTo<Call>>), reject);
+          carryOutCall(rootPath, call, this.#hashes).then(
+            (result) => resolve(result as DiskResult<ReplyTo<Call>>),
+            reject,
+          );
         });
       });
     }
@@ -74,6 +81,11 @@ export class DiskThreads {
       const request: DiskRequest = { id, rootPath, call };
       thread.worker.postMessage(request, transfer);
     });
+  }
+
+  /** A number for a hash that goes on over several calls of the long lane. */
+  nextHashing(): number {
+    return this.#nextHashing++;
   }
 
   /** Ends the threads; calls that were not answered are rejected. */

@@ -13,7 +13,7 @@ import { toFileStat } from './stat-record.js';
 
 const MEBIBYTE = 1024 * 1024;
 /** Small enough that what was read is still in the cache when it is hashed twice and cut. */
-const READ_BYTES = MEBIBYTE;
+export const READ_BYTES = MEBIBYTE;
 const BUFFER_BYTES = 12 * MEBIBYTE;
 const MAX_CHUNK_BYTES = 4 * MEBIBYTE;
 

@@ -4,12 +4,16 @@ import type { DiskResult, FileStat, HashedFile } from '../../core/ports/folder-d
 import type { ByteRange } from './file-hashing.js';
 import type { ChunkedRange } from './range-hashing.js';
 
-/** What hashing in parts asks of the threads: one of them for short calls, the other for long ones. */
+/**
+ * What hashing in parts asks of the threads: the front one is that for short calls, the back one that for long ones. Each
+ * call takes some ten milliseconds.
+ */
 export interface PartHashing {
-  /** One call of some ten milliseconds. */
-  chunkRange(thread: 'front' | 'back', range: ByteRange): Promise<DiskResult<ChunkedRange>>;
-  /** On the back thread. */
-  hashWhole(): Promise<DiskResult<{ readonly stat: FileStat; readonly hash: ContentHash }>>;
+  chunkFront(range: ByteRange): Promise<DiskResult<ChunkedRange>>;
+  /** Goes on with the whole file's hash, of which all before the range must have been seen. */
+  hashBack(range: ByteRange): Promise<DiskResult<{ readonly stat: FileStat }>>;
+  /** Both in one: chunks of the range, and the whole file's hash, which is in the reply at the end of the file. */
+  chunkBack(range: ByteRange): Promise<DiskResult<ChunkedRange>>;
   isAborted(): boolean;
 }
 
@@ -17,64 +21,87 @@ export interface PartHashing {
 export const PARALLEL_MIN_BYTES = 32 * 1024 * 1024;
 /** What one call cuts and hashes: short enough that others do not wait long behind it. */
 const PIECE_BYTES = 16 * 1024 * 1024;
-/** The back thread hashes the file as a whole besides, so its part of the chunks is the smaller one. */
+/** The back thread hashes the file as a whole besides, so its part of the chunks is the smaller one. Measured. */
 const FRONT_SHARE = 0.62;
 
-interface Part {
-  readonly chunks: ChunkRef[];
-  endBytes: number;
-}
-
 type Failure = Extract<DiskResult<never>, { ok: false }>;
+type ChunkPiece = (range: ByteRange) => Promise<DiskResult<ChunkedRange>>;
 
 /**
  * Chunks and hashes of a large file by two threads at once, the same as one would find: where a chunk may end depends only
  * on where it begins, so two rows of chunks are one from the first place on that both end a chunk at.
  */
 export async function hashInParts(sizeBytes: number, hashing: PartHashing): Promise<DiskResult<HashedFile>> {
-  const seen: FileStat[] = [];
   const splitBytes = Math.floor(sizeBytes * FRONT_SHARE);
-  const extend = async (
-    thread: 'front' | 'back',
-    part: Part,
-    untilBytes: number,
-  ): Promise<Failure | undefined> => {
+  const reading = new PartReading(hashing);
+  const front: Part = { chunks: [], endBytes: 0, hash: undefined };
+  const back: Part = { chunks: [], endBytes: splitBytes, hash: undefined };
+  const chunkFront: ChunkPiece = (range) => hashing.chunkFront(range);
+  await Promise.all([
+    reading.extend(front, splitBytes, chunkFront),
+    reading.hash(splitBytes).then(() => reading.extend(back, sizeBytes, (range) => hashing.chunkBack(range))),
+  ]);
+  let rest = chunksFrom(back, splitBytes, front.endBytes);
+  while (rest === undefined && reading.failure === undefined) {
+    await reading.extend(front, Math.min(sizeBytes, front.endBytes + 1), chunkFront);
+    rest = chunksFrom(back, splitBytes, front.endBytes);
+  }
+  if (reading.failure !== undefined) return reading.failure;
+  const { stat } = reading;
+  if (rest === undefined || stat === undefined || back.hash === undefined) return changed();
+  const chunks = [...front.chunks, ...rest];
+  return { ok: true, value: { stat, content: { type: 'file', sizeBytes, hash: back.hash, chunks } } };
+}
+
+interface Part {
+  readonly chunks: ChunkRef[];
+  endBytes: number;
+  hash: ContentHash | undefined;
+}
+
+/** Reads piece after piece, until one fails, hashing is given up, or the file was another between two pieces. */
+class PartReading {
+  stat: FileStat | undefined;
+  failure: Failure | undefined;
+
+  constructor(private readonly hashing: Pick<PartHashing, 'hashBack' | 'isAborted'>) {}
+
+  async hash(untilBytes: number): Promise<void> {
+    for (let fromBytes = 0; fromBytes < untilBytes; fromBytes += PIECE_BYTES) {
+      const range = { fromBytes, untilBytes: Math.min(untilBytes, fromBytes + PIECE_BYTES) };
+      if ((await this.read(() => this.hashing.hashBack(range))) === undefined) return;
+    }
+  }
+
+  async extend(part: Part, untilBytes: number, chunkPiece: ChunkPiece): Promise<void> {
     while (part.endBytes < untilBytes) {
-      if (hashing.isAborted()) return aborted();
       const range = {
         fromBytes: part.endBytes,
         untilBytes: Math.min(untilBytes, part.endBytes + PIECE_BYTES),
       };
-      const piece = await hashing.chunkRange(thread, range);
-      if (!piece.ok) return piece;
-      seen.push(piece.value.stat);
-      for (const chunk of piece.value.chunks) part.chunks.push(chunk);
-      part.endBytes = piece.value.endBytes;
+      const piece = await this.read(() => chunkPiece(range));
+      if (piece === undefined) return;
+      for (const chunk of piece.chunks) part.chunks.push(chunk);
+      part.endBytes = piece.endBytes;
+      part.hash = piece.hash;
     }
-    return undefined;
-  };
-  const front: Part = { chunks: [], endBytes: 0 };
-  const back: Part = { chunks: [], endBytes: splitBytes };
-  const [whole, failedFront, failedBack] = await Promise.all([
-    hashing.hashWhole(),
-    extend('front', front, splitBytes),
-    extend('back', back, sizeBytes),
-  ]);
-  const failed = failedFront ?? failedBack ?? (whole.ok ? undefined : whole);
-  if (failed !== undefined || !whole.ok) return failed ?? aborted();
-  let rest = chunksFrom(back, splitBytes, front.endBytes);
-  while (rest === undefined) {
-    const failure = await extend('front', front, Math.min(sizeBytes, front.endBytes + 1));
-    if (failure !== undefined) return failure;
-    rest = chunksFrom(back, splitBytes, front.endBytes);
   }
-  const { stat, hash } = whole.value;
-  if (!seen.every((other) => other.ctimeNs === stat.ctimeNs && other.mtimeNs === stat.mtimeNs))
-    return changed();
-  return {
-    ok: true,
-    value: { stat, content: { type: 'file', sizeBytes, hash, chunks: [...front.chunks, ...rest] } },
-  };
+
+  private async read<Piece extends { readonly stat: FileStat }>(
+    call: () => Promise<DiskResult<Piece>>,
+  ): Promise<Piece | undefined> {
+    if (this.hashing.isAborted()) this.failure ??= aborted();
+    if (this.failure !== undefined) return undefined;
+    const piece = await call();
+    if (!piece.ok) {
+      this.failure ??= piece;
+      return undefined;
+    }
+    const { stat } = piece.value;
+    this.stat ??= stat;
+    if (stat.ctimeNs !== this.stat.ctimeNs || stat.mtimeNs !== this.stat.mtimeNs) this.failure ??= changed();
+    return this.failure === undefined ? piece.value : undefined;
+  }
 }
 
 /** The chunks of the back part that follow `fromBytes`; undefined when none of them begins just there. */

@@ -22,6 +22,7 @@ import { AREA_NAME } from './directory-access.js';
 import { MAX_STATS_A_PIECE } from './directory-listing.js';
 import type { DiskCall, ReplyTo } from './disk-calls.js';
 import { DiskThreads, type DiskThreadsOptions, type Lane } from './disk-threads.js';
+import { HashedAhead, type Touched, type WatchedPartial } from './hashed-ahead.js';
 import { unpackListing } from './listing-unpacking.js';
 import { hashInParts, PARALLEL_MIN_BYTES } from './parallel-hashing.js';
 import { unpackReplies } from './step-replies.js';
@@ -62,6 +63,8 @@ export function createArea(rootPath: string): void {
 }
 
 class PosixFolderDisk implements ClosableFolderDisk {
+  readonly #hashedAhead = new HashedAhead();
+
   constructor(
     private readonly rootPath: string,
     private readonly threads: DiskThreads,
@@ -113,10 +116,12 @@ class PosixFolderDisk implements ClosableFolderDisk {
   }
 
   #hashInParts(path: RelativePath, expected: FileStat, abort: Int32Array): Promise<DiskResult<HashedFile>> {
+    const hashing = this.threads.nextHashing();
     return hashInParts(expected.sizeBytes, {
-      chunkRange: (thread, range) =>
-        this.#call(thread === 'front' ? 'short' : 'long', { op: 'chunk-range', path, expected, range }),
-      hashWhole: () => this.#call('long', { op: 'hash-whole', path, expected, abort }),
+      chunkFront: (range) =>
+        this.#call('short', { op: 'chunk-range', path, expected, range, hashing: undefined }),
+      hashBack: (range) => this.#call('long', { op: 'hash-range', path, expected, range, hashing }),
+      chunkBack: (range) => this.#call('long', { op: 'chunk-range', path, expected, range, hashing }),
       isAborted: () => Atomics.load(abort, 0) !== 0,
     });
   }
@@ -154,7 +159,11 @@ class PosixFolderDisk implements ClosableFolderDisk {
 
   async openPartial(content: FileContent): Promise<DiskResult<{ readonly present: readonly boolean[] }>> {
     const opened = await this.#call(laneFor(content.sizeBytes), { op: 'open-partial', content });
-    return opened.ok ? { ok: true, value: { present: opened.value } } : opened;
+    if (!opened.ok) return opened;
+    const { present, ctimeNs } = opened.value;
+    // Where they are opened, hashed and finished is one thread for large ones only.
+    if (laneFor(content.sizeBytes) === 'long') this.#hashedAhead.opened(content.hash, ctimeNs);
+    return { ok: true, value: { present } };
   }
 
   writeChunks(
@@ -163,9 +172,11 @@ class PosixFolderDisk implements ClosableFolderDisk {
   ): Promise<readonly DiskResult<'written' | 'wrong-hash'>[]> {
     return this.#eachPiece(
       cutBatch(writes, PIECE, ({ bytes }) => bytes.length),
-      (piece) => {
+      async (piece) => {
         const { values, transfer } = handOver(piece);
-        return this.#call('short', { op: 'write-chunks', hash, writes: values }, transfer);
+        const call = { op: 'write-chunks', hash, writes: values } as const;
+        const reply = await this.#watchWrite(hash, piece, () => this.#call('short', call, transfer));
+        return reply.ok ? { ok: true, value: reply.value.results } : reply;
       },
       (_piece, failure) => failure,
     );
@@ -174,18 +185,33 @@ class PosixFolderDisk implements ClosableFolderDisk {
   async copyChunks(hash: ContentHash, copies: readonly CopyChunk[]): Promise<readonly boolean[]> {
     const copied: boolean[] = [];
     for (const piece of cutBatch(copies, PIECE, ({ chunk }) => chunk.lengthBytes)) {
-      const reply = await this.#call('short', { op: 'copy-chunks', hash, copies: piece });
-      for (const i of piece.keys()) copied.push(reply.ok && reply.value[i] === true);
+      const call = { op: 'copy-chunks', hash, copies: piece } as const;
+      const reply = await this.#watchWrite(hash, piece, () => this.#call('short', call));
+      for (const i of piece.keys()) copied.push(reply.ok && reply.value.copied[i] === true);
     }
     return copied;
   }
 
   finishPartial(content: FileContent): Promise<DiskResult<'complete' | 'wrong-hash'>> {
-    return this.#call(laneFor(content.sizeBytes), { op: 'finish-partial', content });
+    const soundAtNs = this.#hashedAhead.take(content.hash)?.soundAtNs;
+    return this.#call(laneFor(content.sizeBytes), { op: 'finish-partial', content, soundAtNs });
+  }
+
+  async hashAhead(hash: ContentHash, untilBytes: number): Promise<void> {
+    const partial = this.#hashedAhead.get(hash);
+    if (partial === undefined) return;
+    for (;;) {
+      // It may be finished or discarded meanwhile.
+      const isThere = this.#hashedAhead.get(hash) === partial;
+      const range = isThere ? partial.extend(untilBytes) : undefined;
+      if (range === undefined) return;
+      await giveUpUnless(partial, this.#call('long', { op: 'hash-ahead', hash, range }));
+    }
   }
 
   async discardPartial(hash: ContentHash): Promise<void> {
-    await this.#call('short', { op: 'discard-partial', hash });
+    const lane = this.#hashedAhead.take(hash) === undefined ? 'short' : 'long';
+    await this.#call(lane, { op: 'discard-partial', hash });
   }
 
   async listPartials(): Promise<readonly ContentHash[]> {
@@ -227,6 +253,24 @@ class PosixFolderDisk implements ClosableFolderDisk {
     return this.threads.call(lane, this.rootPath, call, transfer);
   }
 
+  /** A partial that was hashed ahead is hashed again when something writes where it was. */
+  async #watchWrite<Reply extends { readonly touched: Touched | undefined }>(
+    hash: ContentHash,
+    writes: readonly { readonly offsetBytes: number }[],
+    write: () => Promise<DiskResult<Reply>>,
+  ): Promise<DiskResult<Reply>> {
+    const fromBytes = writes.reduce((least, { offsetBytes }) => Math.min(least, offsetBytes), Infinity);
+    const end = this.#hashedAhead.get(hash)?.beginWrite(fromBytes);
+    let touched: Touched | undefined;
+    try {
+      const reply = await write();
+      if (reply.ok) touched = reply.value.touched;
+      return reply;
+    } finally {
+      end?.(touched);
+    }
+  }
+
   /** Results in order, piece after piece; a piece that failed as a whole counts as a failure of each of its parts. */
   async #eachPiece<Item, Result>(
     pieces: Iterable<readonly Item[]>,
@@ -239,6 +283,15 @@ class PosixFolderDisk implements ClosableFolderDisk {
       for (const result of reply.ok ? reply.value : piece.map(() => fail(piece, reply))) results.push(result);
     }
     return results;
+  }
+}
+
+async function giveUpUnless(partial: WatchedPartial, hashed: Promise<DiskResult<undefined>>): Promise<void> {
+  let isHashed = false;
+  try {
+    isHashed = (await hashed).ok;
+  } finally {
+    if (!isHashed) partial.giveUp();
   }
 }
 

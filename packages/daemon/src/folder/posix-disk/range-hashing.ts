@@ -4,10 +4,10 @@ import type { ContentHash } from '../../core/model/identifiers.js';
 import type { RelativePath } from '../../core/model/relative-path.js';
 import type { FileStat } from '../../core/ports/folder-disk.js';
 import type { DirectoryAccess } from './directory-access.js';
-import { DiskFailure } from './disk-failure.js';
-import { type ByteRange, changedMeanwhile, cutFile, hashWhole, isExpected } from './file-hashing.js';
+import { type ByteRange, changedMeanwhile, cutFile, isExpected } from './file-hashing.js';
 import { locateEntry, reach } from './location.js';
 import { isUntouched, type OpenFile, openRegular } from './regular-file.js';
+import type { RunningAt } from './running-hashes.js';
 import { toFileStat } from './stat-record.js';
 
 /** Chunks of a part of a file, as if the first of them began a file. */
@@ -16,28 +16,45 @@ export interface ChunkedRange {
   readonly chunks: readonly ChunkRef[];
   /** Where the last of them ends: at or behind the end of the range, or at the end of the file. */
   readonly endBytes: number;
+  /** Of the whole file, where it went on with what was read and that was the end. */
+  readonly hash: ContentHash | undefined;
 }
 
-/** Cuts and hashes a file from `fromBytes` on, until a chunk ends at or behind `untilBytes`. */
+/**
+ * Cuts and hashes a file from `fromBytes` on, until a chunk ends at or behind `untilBytes`. With `running`, the file's hash
+ * goes on with the same bytes; it must have seen all before them.
+ */
 export function chunkRange(
   access: DirectoryAccess,
   path: RelativePath,
   expected: FileStat,
   range: ByteRange,
+  running?: RunningAt,
 ): ChunkedRange {
-  return readUntouched(access, path, expected, ({ fd }) => cutFile(fd, expected.sizeBytes, range, () => {}));
+  return readUntouched(access, path, expected, ({ fd, stats }) => {
+    const whole = running?.hashes.at(running.key, stats.ino, range.fromBytes);
+    let atBytes = range.fromBytes;
+    const cut = cutFile(fd, expected.sizeBytes, range, (block) => {
+      whole?.take(block, atBytes);
+      atBytes += block.length;
+    });
+    const isWhole = whole?.positionBytes === expected.sizeBytes;
+    return { ...cut, hash: isWhole ? running?.hashes.take(running.key)?.digest() : undefined };
+  });
 }
 
-/** BLAKE3 of the whole file. */
-export function hashWholeFile(
+/** Goes on with a file's hash, without chunks; it must have seen all before the range. */
+export function hashRange(
   access: DirectoryAccess,
   path: RelativePath,
   expected: FileStat,
-  isAborted: () => boolean,
-): { readonly stat: FileStat; readonly hash: ContentHash } {
-  return readUntouched(access, path, expected, (file) => {
-    if (isAborted()) throw new DiskFailure('aborted', 'hashing was given up');
-    return { hash: hashWhole(file.fd, expected.sizeBytes) };
+  { fromBytes, untilBytes }: ByteRange,
+  running: RunningAt,
+): { readonly stat: FileStat } {
+  return readUntouched(access, path, expected, ({ fd, stats }) => {
+    const whole = running.hashes.at(running.key, stats.ino, fromBytes);
+    if (!whole.advance(fd, untilBytes)) throw changedMeanwhile();
+    return {};
   });
 }
 
