@@ -18,3 +18,7 @@ export function zoneOf(host: string): string | undefined {
   const percent = host.indexOf('%');
   return percent < 0 ? undefined : host.slice(percent + 1);
 }
+
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
+}

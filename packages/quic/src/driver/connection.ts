@@ -13,11 +13,13 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
+import { isLoopback } from './address.js';
 import { encodeReason, readCloseInfo } from './close-info.js';
 import { CongestionWindow } from './congestion-window.js';
 import { ConnectionDeadlines } from './connection-deadlines.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { ConnectionLimits } from './connection-limits.js';
+import { ConnectionPace } from './connection-pace.js';
 import { readConnectionStats } from './connection-stats.js';
 import { DatagramChannel } from './datagram-channel.js';
 import { parseQuicheError } from './error-parsing.js';
@@ -60,6 +62,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly #closed = new Waiter<CloseInfo>();
   readonly #deadlines: ConnectionDeadlines;
   readonly #window: CongestionWindow;
+  readonly #pace: ConnectionPace | undefined;
   readonly #packetSize: PacketSize;
   readonly #limits: ConnectionLimits;
   readonly #progress = new SendProgress();
@@ -103,9 +106,21 @@ export class QuicConnection implements Connection, Route, StreamHost {
       io: host.io,
       path: setup.path,
       packetSize: this.#packetSize,
-      countSent: (packets, bytes) => host.countSent(packets, bytes),
+      countSent: (packets, bytes) => {
+        host.countSent(packets, bytes);
+        this.#pace?.noteSent(bytes);
+      },
     });
     this.#window = new CongestionWindow(setup.quiche);
+    // A loopback has no queue that could overflow.
+    if (!isLoopback(setup.path.address.host)) {
+      this.#pace = new ConnectionPace({
+        quiche: setup.quiche,
+        window: this.#window,
+        scheduler: this.#scheduler,
+        resumeLater: () => host.scheduleLater(this),
+      });
+    }
     this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => this.#handleDeadline());
   }
 
@@ -302,12 +317,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     const mayOffer = this.isVerified || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
     let budget = PACKETS_PER_TURN;
     for (;;) {
-      const taken =
-        mayOffer && !this.#scheduler.isIdle ? this.#scheduler.offer(this.#window.read(performance.now())) : 0;
-      if (taken > 0) {
-        this.#progress.noteTaken(performance.now());
-        this.#packetSize.handleProgress();
-      }
+      const taken = mayOffer && !this.#scheduler.isIdle ? this.#offer(performance.now()) : 0;
       const sent = this.#sender.send(budget);
       if (sent < 0) {
         this.host.scheduleLater(this);
@@ -321,12 +331,20 @@ export class QuicConnection implements Connection, Route, StreamHost {
       }
       if (taken === 0) break;
     }
+    this.#pace?.handleTurn();
     // Where early data was refused, TLS goes on while packets are made.
     if (!this.isVerified && this.quiche.isEstablished()) {
       this.#hasReceived = true;
       this.host.schedule(this);
     }
     this.#setTimer();
+  }
+
+  #offer(now: number): number {
+    const allowance = this.#pace?.allowance(now) ?? Number.POSITIVE_INFINITY;
+    const taken = this.#scheduler.offer(this.#window.read(now), allowance);
+    if (taken > 0) this.#progress.noteTaken(now);
+    return taken;
   }
 
   // --- time

@@ -64,27 +64,49 @@ describe('PacketSize', () => {
     expect(probe(size, 1_472, 100, 1_000)).toEqual([1_472]);
   });
 
-  it('falls back after three timeouts without progress, and looks again soon', () => {
+  it('asks after its size upon three timeouts, and falls back when that goes unanswered', () => {
     const size = new PacketSize(9_000);
     size.start(0);
     probe(size, 9_000, 0, 10);
-    size.handleTimeout(1_000);
-    size.handleTimeout(1_100);
-    size.handleProgress();
-    size.handleTimeout(1_200);
-    size.handleTimeout(1_300);
+    for (const now of [1_000, 1_100]) size.handleTimeout(now);
     // Another trouble than the two before it.
-    size.handleTimeout(3_301);
-    size.handleTimeout(3_400);
+    for (const now of [3_101, 3_200]) size.handleTimeout(now);
+    expect(probe(size, 1_200, 3_200, 3_290)).toEqual([]);
+    size.handleTimeout(3_300);
+    expect(probe(size, 1_200, 3_300, 4_040)).toEqual([9_000, 9_000, 9_000]);
     expect(size.currentBytes).toBe(9_000);
-    size.handleTimeout(3_500);
+    expect(probe(size, 1_200, 4_050, 4_050)).toEqual([]);
     expect(size.currentBytes).toBe(1_200);
-    expect(probe(size, 9_000, 3_500, 3_740)).toEqual([]);
-    expect(probe(size, 9_000, 3_750, 3_750)).toEqual([9_000]);
+    // It looks again soon.
+    expect(probe(size, 9_000, 4_060, 4_290)).toEqual([]);
+    expect(probe(size, 9_000, 4_300, 4_300)).toEqual([9_000]);
+    expect(size.currentBytes).toBe(9_000);
     // Again: the wait doubles, so that a path on which only probes get through is not tried all the time.
     for (const now of [5_000, 5_100, 5_200]) size.handleTimeout(now);
+    probe(size, 1_200, 5_200, 5_950);
     expect(size.currentBytes).toBe(1_200);
-    expect(size.deadlineMs).toBe(5_700);
+    expect(size.deadlineMs).toBe(5_950 + 500);
+  });
+
+  it('keeps its size where the probes are answered: the machine was only busy', () => {
+    const size = new PacketSize(9_000);
+    size.start(0);
+    probe(size, 9_000, 0, 10);
+    for (const now of [1_000, 1_100, 1_200]) size.handleTimeout(now);
+    expect(probe(size, 9_000, 1_200, 3_000)).toEqual([9_000]);
+    expect(size.currentBytes).toBe(9_000);
+    expect(size.deadlineMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('falls back as well when what it would ask with does not go out', () => {
+    const size = new PacketSize(9_000);
+    size.start(0);
+    probe(size, 9_000, 0, 10);
+    for (const now of [1_000, 1_100, 1_200]) size.handleTimeout(now);
+    for (let now = 1_200; now <= 1_950; now += 10) {
+      if (size.takeDueProbe(now) !== undefined) size.handleProbeUnsent(now);
+    }
+    expect(size.currentBytes).toBe(1_200);
   });
 
   it('falls back upon losses without progress, not upon losses alone', () => {

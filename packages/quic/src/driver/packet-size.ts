@@ -25,6 +25,8 @@ export class PacketSize {
   #dueAtMs = Number.POSITIVE_INFINITY;
   #timeoutsInARow = 0;
   #timedOutAtMs = Number.NEGATIVE_INFINITY;
+  /** Whether probes just now ask after the present size. */
+  #isInDoubt = false;
   #fallbacks = 0;
   #fellBackAtMs = Number.NEGATIVE_INFINITY;
   #lostBefore = 0;
@@ -51,6 +53,7 @@ export class PacketSize {
 
   takeDueProbe(now: number): Probe | undefined {
     if (now < this.#dueAtMs) return undefined;
+    if (this.#isInDoubt) return this.#takeDoubtProbe(now);
     if (this.#attempt >= ATTEMPTS) {
       this.#attempt = 0;
       this.#candidate += 1;
@@ -60,15 +63,12 @@ export class PacketSize {
       this.#endRound(now);
       return undefined;
     }
-    this.#probeId = (this.#probeId + 1) & 0xffff;
-    this.#probeInFlight = { id: this.#probeId, sizeBytes };
-    this.#attempt += 1;
-    this.#dueAtMs = now + PROBE_INTERVAL_MS;
-    return this.#probeInFlight;
+    return this.#makeProbe(sizeBytes, now);
   }
 
-  /** The probe could not be sent just now, which says nothing about the path. */
+  /** The probe could not be sent just now, which says nothing about the path, unless that is in doubt anyway. */
   handleProbeUnsent(now: number): void {
+    if (this.#isInDoubt) return;
     this.#attempt = Math.max(0, this.#attempt - 1);
     this.#dueAtMs = now + PROBE_RETRY_MS;
   }
@@ -76,25 +76,25 @@ export class PacketSize {
   handleAnswer(id: number, sizeBytes: number, now: number): void {
     const probe = this.#probeInFlight;
     if (probe === undefined || probe.id !== id || probe.sizeBytes !== sizeBytes) return;
+    this.#timeoutsInARow = 0;
+    this.#isInDoubt = false;
     this.#currentBytes = sizeBytes;
     this.#endRound(now);
   }
 
-  /** The transport took bytes: what was in flight was acknowledged, or there was room. */
-  handleProgress(): void {
-    this.#timeoutsInARow = 0;
-  }
-
   /**
-   * A timer of quiche ran out: unanswered packets, most likely. What arrives in between says nothing: the peer's small
-   * packets get through a black hole for large ones. A fall back for no reason, as on a busy machine, costs little,
-   * because the first look after it comes soon.
+   * A timer of quiche ran out: unanswered packets, most likely. After several of them probes of the present size tell a
+   * black hole for large packets, through which the peer's small ones still come, from a busy machine.
    */
   handleTimeout(now: number): void {
     if (now - this.#timedOutAtMs > FORGET_TIMEOUT_MS) this.#timeoutsInARow = 0;
     this.#timedOutAtMs = now;
     this.#timeoutsInARow += 1;
-    if (this.#timeoutsInARow >= TIMEOUTS_BEFORE_FALLBACK) this.#fallBack(now);
+    const mayDoubt = !this.#isInDoubt && this.#currentBytes > MIN_PACKET_BYTES;
+    if (!mayDoubt || this.#timeoutsInARow < TIMEOUTS_BEFORE_DOUBT) return;
+    this.#isInDoubt = true;
+    this.#attempt = 0;
+    this.#dueAtMs = now;
   }
 
   /** Looked at about once a second while bytes wait: losses without any progress are a black hole for large packets. */
@@ -102,6 +102,20 @@ export class PacketSize {
     const lost = lostPackets - this.#lostBefore;
     this.#lostBefore = lostPackets;
     if (lost > 0 && !madeProgress) this.#fallBack(now);
+  }
+
+  #takeDoubtProbe(now: number): Probe | undefined {
+    if (this.#attempt < ATTEMPTS) return this.#makeProbe(this.#currentBytes, now);
+    this.#fallBack(now);
+    return undefined;
+  }
+
+  #makeProbe(sizeBytes: number, now: number): Probe {
+    this.#probeId = (this.#probeId + 1) & 0xffff;
+    this.#probeInFlight = { id: this.#probeId, sizeBytes };
+    this.#attempt += 1;
+    this.#dueAtMs = now + PROBE_INTERVAL_MS;
+    return this.#probeInFlight;
   }
 
   #startRound(atMs: number): void {
@@ -122,6 +136,7 @@ export class PacketSize {
     if (this.#currentBytes === MIN_PACKET_BYTES) return;
     this.#currentBytes = MIN_PACKET_BYTES;
     this.#timeoutsInARow = 0;
+    this.#isInDoubt = false;
     if (now - this.#fellBackAtMs > FORGET_FALLBACK_MS) this.#fallbacks = 0;
     this.#fellBackAtMs = now;
     this.#startRound(now + Math.min(FIRST_REPROBE_MS * 2 ** this.#fallbacks, MAX_DELAY_MS));
@@ -134,7 +149,7 @@ const LADDER = [8_952, 1_452, 1_392, 1_350];
 const ATTEMPTS = 3;
 const PROBE_INTERVAL_MS = 250;
 const PROBE_RETRY_MS = 5;
-const TIMEOUTS_BEFORE_FALLBACK = 3;
+const TIMEOUTS_BEFORE_DOUBT = 3;
 /** Timeouts further apart belong to different troubles. */
 const FORGET_TIMEOUT_MS = 2_000;
 const FIRST_ROUND_DELAY_MS = 5_000;

@@ -24,6 +24,14 @@ export class SendScheduler {
     return (this.#pending[0]?.size ?? 0) > 0;
   }
 
+  /** One of those that wait with bulk; undefined when there is none. */
+  get someBulk(): QuicStream | undefined {
+    for (let urgency = this.#pending.length - 1; urgency > 0; urgency--) {
+      for (const stream of this.#pending[urgency] ?? []) return stream;
+    }
+    return undefined;
+  }
+
   add(stream: QuicStream): void {
     const set = this.#pending[stream.urgency];
     if (set === undefined || set.has(stream)) return;
@@ -45,27 +53,30 @@ export class SendScheduler {
 
   /**
    * Offers what waits to quiche until it takes no more. `windowBytes` is the congestion window: the reserve never takes
-   * more than a quarter of it, or a small window would carry nothing but control. Returns the bytes taken.
+   * more than a quarter of it, or a small window would carry nothing but control. `limitBytes` bounds what is no control.
+   * Returns the bytes taken.
    */
-  offer(windowBytes: number): number {
+  offer(windowBytes: number, limitBytes = Number.POSITIVE_INFINITY): number {
     const reserve = Math.min(CONTROL_RESERVE_BYTES, windowBytes >> 2);
     let total = 0;
     for (let urgency = 0; urgency < this.#pending.length; urgency++) {
       const set = this.#pending[urgency];
       if (set === undefined || set.size === 0) continue;
-      total += this.#offerSet(set, reserveFor(urgency, reserve));
+      const limit = urgency === 0 ? Number.POSITIVE_INFINITY : limitBytes - total;
+      if (limit > 0) total += this.#offerSet(set, reserveFor(urgency, reserve), limit);
     }
     return total;
   }
 
-  #offerSet(set: Set<QuicStream>, reserveBytes: number): number {
+  #offerSet(set: Set<QuicStream>, reserveBytes: number, limitBytes: number): number {
     let total = 0;
     let taken: number;
     do {
       taken = 0;
       const quantum = set.size === 1 ? SINGLE_QUANTUM_BYTES : SHARED_QUANTUM_BYTES;
       for (const stream of [...set]) {
-        const count = stream.offer(quantum, reserveBytes);
+        if (total + taken >= limitBytes) break;
+        const count = stream.offer(Math.min(quantum, limitBytes - total - taken), reserveBytes);
         if (count > 0) taken += count;
         if (!stream.hasPending) {
           if (set.delete(stream)) this.#count -= 1;
@@ -76,7 +87,7 @@ export class SendScheduler {
         }
       }
       total += taken;
-    } while (taken > 0 && set.size > 0);
+    } while (taken > 0 && set.size > 0 && total < limitBytes);
     return total;
   }
 }
