@@ -2,7 +2,7 @@
 // which calls one command after another by IPC: { id, command, arguments } is answered by { id, result } or { id, error }.
 // Argument: options of the endpoint as JSON.
 import { createSocket } from 'node:dgram';
-import { createQuicEndpoint, readFrames, SessionCache } from '../../packages/quic/dist/index.js';
+import { createQuicEndpoint, fileSync, readFrames, SessionCache } from '../../packages/quic/dist/index.js';
 import { certificateKey, createSelfSignedCredentials } from '../../packages/quic/dist/testing/index.js';
 import { holdConnections, holdStreams } from './holding.mjs';
 import { measures } from './measures.mjs';
@@ -23,6 +23,9 @@ const LIMITLESS = {
   handshakeTimeoutMs: 30_000,
 };
 
+/** A machine that stands still for a while must not end a long run. */
+const profile = { ...fileSync, idleTimeoutMs: 300_000 };
+
 const { host, ...options } = JSON.parse(process.argv[2] ?? '{}');
 const credentials = createSelfSignedCredentials();
 const verifyPeer = (chain) => ({ accepted: true, identity: { key: certificateKey(chain[0]) } });
@@ -30,6 +33,7 @@ const endpoint = await createQuicEndpoint({
   listen: { host, port: 0 },
   credentials,
   verifyPeer,
+  profile,
   admission: LIMITLESS,
   resumption: { protocols: [ALPN] },
   ...options,

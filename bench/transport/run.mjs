@@ -1,9 +1,6 @@
-// Benchmarks of the transport, each between two processes or more. Prints one JSON object a line:
-//   node bench/transport/run.mjs [--only NAME] [--where LINK] [--rounds N]
-// LINK is loopback, veth-1g, veth-1g-1ms or veth-100m; all but loopback need Linux and root. Through a cable the name of
-// the link is put behind that of the benchmark. Every figure is the best of its rounds: others use the machine too, and
-// only ever make a round slower.
-import { fileURLToPath } from 'node:url';
+// Benchmarks of the transport, each between two processes or more, on loopback and, on Linux as root, through virtual
+// cables between network namespaces: there the name of the link is put behind that of the benchmark. Every figure is the
+// best of its rounds: others use the machine too, and only ever make a round slower.
 import { BENCHES } from './benches.mjs';
 import { withEnds } from './ends.mjs';
 import { findObstacle, LINK_NAMES, withLink } from './links.mjs';
@@ -69,18 +66,4 @@ async function measureOnce(bench, link, ends) {
 
 function round(value) {
   return Number(value.toPrecision(4));
-}
-
-function readOption(name) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? undefined : process.argv[at + 1];
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const rounds = readOption('--rounds');
-  await run((result) => console.log(JSON.stringify(result)), {
-    only: readOption('--only'),
-    where: readOption('--where'),
-    ...(rounds === undefined ? {} : { rounds: Number(rounds) }),
-  });
 }
