@@ -107,6 +107,11 @@ export interface Endpoint {
   /** Called when an incoming connection was refused: what for, and from where. */
   onRejected(handler: (event: RejectedConnection) => void): void;
   /**
+   * This machine's addresses have changed: says something on every connection, so that peers learn at once where packets
+   * come from now, instead of with the next keep-alive.
+   */
+  refreshPaths(): void;
+  /**
    * Session tickets that this side gave out are worthless from now on; their holders do a full handshake once. For when a
    * peer is no longer wanted; what was stored about it as a dialler goes with `SessionCache.forget`.
    */

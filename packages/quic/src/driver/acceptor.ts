@@ -16,10 +16,13 @@ import type { ResumptionPolicy } from './early-data.js';
 import { isInitial } from './packet-header.js';
 import type { PacketTargets } from './packet-targets.js';
 import { PeerPath } from './peer-path.js';
-import { MIN_PACKET_BYTES, type QuicheConfig, quiche } from './quiche-binding.js';
+import { MIN_PACKET_BYTES, type QuicheConfig, type QuicheConnection, quiche } from './quiche-binding.js';
 import { mintRetryToken, openRetryToken } from './retry-token.js';
 import { TicketKeys } from './ticket-keys.js';
-import { buildQuicheConfig } from './tls-config.js';
+import { buildQuicheConfig, MAX_PATHS } from './tls-config.js';
+
+/** quiche's default, which takes no room among the transport parameters: after a Retry there are more of them. */
+const MAX_PATHS_AFTER_RETRY = 2;
 
 export interface AcceptorSetup {
   readonly credentials: TlsCredentials;
@@ -131,7 +134,7 @@ export class Acceptor {
     original: Buffer | undefined,
     remote: SocketAddress,
     origin: AttemptOrigin,
-  ): QuicConnection {
+  ): QuicConnection | undefined {
     // After a Retry the ID chosen there stays; before one, the dialler's is only a random number.
     const sourceId = original === undefined ? createConnectionId() : Buffer.from(destinationId);
     const target = this.setup.packetTargets.find(remote.host, performance.now());
@@ -140,16 +143,13 @@ export class Acceptor {
     this.#config.setApplicationProtos([...this.#protocols]);
     this.#config.setMaxSendUdpPayloadSize(target);
     this.#config.setStatelessResetToken(resetTokenNumber(deriveResetToken(this.setup.resetKey, sourceId)));
+    this.#config.setActiveConnectionIdLimit(original === undefined ? MAX_PATHS : MAX_PATHS_AFTER_RETRY);
+    const accepted = acceptConnection(sourceId, original, path, this.#config);
+    if (accepted === undefined) return this.#reject('malformed');
     const connection = new QuicConnection(this.host, {
       id: sourceId.toString('hex'),
       role: 'acceptor',
-      quiche: quiche.Connection.accept(
-        sourceId,
-        original ?? null,
-        LOCAL_HOST_PORT,
-        path.quicheAddress,
-        this.#config,
-      ),
+      quiche: accepted,
       path,
       verifyPeer: this.setup.verifyPeer,
       localAddress: this.host.localAddress,
@@ -192,5 +192,19 @@ export class Acceptor {
     } catch {
       // No header that anybody could answer.
     }
+  }
+}
+
+/** Undefined where the stranger's connection ID leaves no room for our transport parameters: quiche allows 128 bytes. */
+function acceptConnection(
+  sourceId: Uint8Array,
+  original: Uint8Array | undefined,
+  path: PeerPath,
+  config: QuicheConfig,
+): QuicheConnection | undefined {
+  try {
+    return quiche.Connection.accept(sourceId, original ?? null, LOCAL_HOST_PORT, path.quicheAddress, config);
+  } catch {
+    return undefined;
   }
 }

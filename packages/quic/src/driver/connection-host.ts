@@ -27,6 +27,8 @@ export interface ConnectionHost {
   countSent(packets: number, bytes: number): void;
   /** The peer's certificate was accepted. */
   handleVerified(connection: QuicConnection): void;
+  /** The peer of a dialled connection has another address than before. */
+  handleMoved(connection: QuicConnection, from: SocketAddress): void;
   handleRejected(connection: QuicConnection, refusal: Refusal): void;
   handleEnded(connection: QuicConnection, info: CloseInfo, closing: ClosingDatagram | undefined): void;
 }

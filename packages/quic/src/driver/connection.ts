@@ -25,6 +25,7 @@ import { DatagramChannel } from './datagram-channel.js';
 import { parseQuicheError } from './error-parsing.js';
 import { type ClosingDatagram, PacketSender } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
+import { PathFollower } from './path-follower.js';
 import type { Refusal } from './peer-judgement.js';
 import { PeerVerification } from './peer-verification.js';
 import type { QuicheConnection } from './quiche-binding.js';
@@ -33,6 +34,7 @@ import type { Route } from './route.js';
 import { PROGRESS_CHECK_MS, SendProgress } from './send-progress.js';
 import { SendScheduler } from './send-scheduler.js';
 import type { QuicStream } from './stream.js';
+import { createStreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
 
@@ -57,6 +59,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly scratch: Uint8Array;
   readonly sendHighWaterBytes: number;
   readonly datagrams: DatagramChannel;
+  readonly follower: PathFollower;
   readonly #streams: StreamTable;
   readonly #scheduler = new SendScheduler();
   readonly #closed = new Waiter<CloseInfo>();
@@ -86,16 +89,13 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.receiveSlab = host.receiveSlab;
     this.scratch = host.scratch;
     this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
-    const { authenticateStream, identification } = host;
-    this.#streams = new StreamTable(this, setup.role, {
-      judge: authenticateStream && ((stream) => authenticateStream(this, stream)),
-      identification,
-      refuse: (code, reason) => this.abandon(true, code, { by: 'local', code, reason }),
-    });
+    this.#streams = new StreamTable(this, setup.role, createStreamAdmission(this, host));
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
     this.#verification = new PeerVerification(setup, host.admission);
     this.#limits = new ConnectionLimits(host.profile, performance.now());
+    this.follower = new PathFollower(this, host, setup.path);
     this.datagrams = new DatagramChannel({
+      follower: this.follower,
       quiche: setup.quiche,
       packetSize: this.#packetSize,
       isOpen: () => this.isVerified && this.#endError === undefined,
@@ -254,7 +254,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     if (!this.isVerified && !this.#verification.admit(datagram.length)) return;
     this.#limits.budget.noteReceived(datagram.length);
     try {
-      this.quiche.recv(datagram, this.setup.path.receivedFrom(host, port));
+      this.follower.receive(datagram, host, port, this.isVerified);
     } catch (error) {
       // quiche has noted what is fatal and closes by itself; the rest are damaged or foreign packets.
       if (parseQuicheError(error).kind === 'tls') this.#deadlines.endHandshake();

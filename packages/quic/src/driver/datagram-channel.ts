@@ -1,11 +1,13 @@
 import type { DatagramStats, Datagrams } from '../transport.js';
 import type { PacketSize } from './packet-size.js';
+import type { PathFollower } from './path-follower.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import { handleTransportDatagram, isTransportDatagram } from './size-probing.js';
 
 export interface DatagramChannelDependencies {
   readonly quiche: QuicheConnection;
   readonly packetSize: PacketSize;
+  readonly follower: PathFollower;
   readonly isOpen: () => boolean;
   readonly requestFlush: () => void;
 }
@@ -62,15 +64,15 @@ export class DatagramChannel implements Datagrams {
   /** Takes everything that quiche received. Returns how many bytes. */
   receive(): number {
     this.#dropOversized();
-    const { quiche, packetSize } = this.dependencies;
+    const { quiche, packetSize, follower } = this.dependencies;
     if (quiche.isDgramRecvQueueFull()) this.#droppedReceiveQueueFull += 1;
     let total = 0;
     for (;;) {
       const datagram = takeDatagram(quiche);
       if (datagram === undefined) return total;
       total += datagram.length;
-      if (isTransportDatagram(datagram)) handleTransportDatagram(quiche, packetSize, datagram);
-      else this.#handUp(datagram);
+      if (!isTransportDatagram(datagram)) this.#handUp(datagram);
+      else if (!follower.handleDatagram(datagram)) handleTransportDatagram(quiche, packetSize, datagram);
     }
   }
 

@@ -99,11 +99,14 @@ export class Dialler {
     return false;
   }
 
+  /** The peer of this connection has another address than before. */
+  handleMoved(connection: QuicConnection, from: SocketAddress): void {
+    this.#removeAddress(connection, from);
+    this.#addAddress(connection, connection.remoteAddress);
+  }
+
   handleEnded(connection: QuicConnection): void {
-    const key = addressKey(connection.remoteAddress);
-    const siblings = this.#byAddress.get(key);
-    siblings?.delete(connection);
-    if (siblings?.size === 0) this.#byAddress.delete(key);
+    this.#removeAddress(connection, connection.remoteAddress);
     const waiter = this.#take(connection);
     if (waiter === undefined) return;
     void connection.closed.then((closeInfo) => waiter.reject(describeFailure(closeInfo)));
@@ -130,10 +133,21 @@ export class Dialler {
           : (peerKey, alpn, session) => options.resumption?.sessions.put(peerKey, alpn, session),
     });
     this.setup.register(connection, [sourceId]);
-    const key = addressKey(remote);
+    this.#addAddress(connection, remote);
+    return connection;
+  }
+
+  #addAddress(connection: QuicConnection, address: SocketAddress): void {
+    const key = addressKey(address);
     const siblings = this.#byAddress.get(key) ?? new Set();
     this.#byAddress.set(key, siblings.add(connection));
-    return connection;
+  }
+
+  #removeAddress(connection: QuicConnection, address: SocketAddress): void {
+    const key = addressKey(address);
+    const siblings = this.#byAddress.get(key);
+    siblings?.delete(connection);
+    if (siblings?.size === 0) this.#byAddress.delete(key);
   }
 
   #resume(connection: QuicConnection, { alpn, resumption, earlyData }: DialOptions): void {

@@ -7,6 +7,7 @@ import { fileSync } from '../transport-profile.js';
 import { LOCAL_HOST_PORT } from './address.js';
 import { createConnectionId } from './connection-id.js';
 import { ALPN, dial, EndpointSet, echo, serveEcho } from './endpoint.fixture.js';
+import type { QuicEndpoint } from './endpoint.js';
 import { quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
 
@@ -46,11 +47,28 @@ async function sendTo(endpoint: Endpoint, datagrams: readonly Buffer[]): Promise
   }
 }
 
+/** The head of an Initial packet with this token; its body is worth nothing. */
+function createRawInitial(destination: Uint8Array, source: Uint8Array, token: Uint8Array): Buffer {
+  const tokenLength = Buffer.alloc(2);
+  tokenLength.writeUInt16BE(0x4000 | token.length);
+  const head = Buffer.concat([
+    Uint8Array.of(0xc0, 0, 0, 0, 1, destination.length),
+    destination,
+    Uint8Array.of(source.length),
+    source,
+    tokenLength,
+    token,
+  ]);
+  const rest = Buffer.alloc(1_200 - head.length, 1);
+  rest.writeUInt16BE(0x4000 | (rest.length - 2));
+  return Buffer.concat([head, rest]);
+}
+
 /** Still able to serve somebody who means it. */
-async function expectAlive(acceptor: Endpoint): Promise<void> {
+async function expectAlive(acceptor: Endpoint, isEchoing = true): Promise<void> {
   const dialler = await endpoints.create();
   const connection = await dial(dialler, acceptor.localAddress);
-  expect(await echo(connection, 10_000)).toBe(10_000);
+  if (isEchoing) expect(await echo(connection, 10_000)).toBe(10_000);
 }
 
 describe('strangers', () => {
@@ -107,6 +125,22 @@ describe('strangers', () => {
     await expectAlive(acceptor);
   });
 
+  it('cannot do harm with a connection ID that is as long as any, when they prove their address', async () => {
+    const acceptor = await endpoints.create({ admission: { retryAboveHalfOpen: 0 } });
+    const retried = once(stranger, 'message');
+    const longId = Buffer.alloc(20, 7);
+    const source = createConnectionId();
+    await sendTo(acceptor, [createRawInitial(longId, source, Buffer.alloc(0))]);
+    const [retry] = (await retried) as [Buffer];
+    // First byte, version, our connection ID, the one that it chose, token, tag of 16 bytes.
+    const chosenAt = 7 + (retry[5] ?? 0);
+    const chosen = retry.subarray(chosenAt, chosenAt + (retry[chosenAt - 1] ?? 0));
+    const token = retry.subarray(chosenAt + chosen.length, retry.length - 16);
+    await sendTo(acceptor, [createRawInitial(chosen, source, token)]);
+    expect(acceptor.stats()).toMatchObject({ retriesSent: 1, connections: 0, rejected: { malformed: 1 } });
+    await expectAlive(acceptor, false);
+  });
+
   it('are told which version is spoken, if they ask with a full packet', async () => {
     const acceptor = await endpoints.create();
     const unknownVersion = createInitial();
@@ -129,6 +163,109 @@ describe('strangers', () => {
     const sentBefore = acceptor.stats().datagramsOut;
     await sendTo(acceptor, [Buffer.alloc(21, 0x41)]);
     expect(acceptor.stats().datagramsOut).toBe(sentBefore);
+  });
+});
+
+describe('thousands of rejected attempts', () => {
+  const ATTEMPTS = 3_000;
+
+  /** What an endpoint may keep, seen from outside: whoever is remembered answers differently, or shows in the figures. */
+  function countTimers(): number {
+    return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  }
+
+  async function flood(acceptor: Endpoint, count: number, make: () => Buffer): Promise<void> {
+    const { port } = acceptor.localAddress;
+    const target = acceptor.stats().datagramsIn + count;
+    for (let sent = 0; sent < count; ) {
+      for (let i = 0; i < 50 && sent < count; i++, sent++) stranger.send(make(), port, '127.0.0.1');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // A few may be lost where the kernel's buffer is small.
+    const deadline = performance.now() + 2_000;
+    while (acceptor.stats().datagramsIn < target * 0.9 && performance.now() < deadline) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** One first packet under a new connection ID each time: routing sees another attempt, and making it costs nothing. */
+  function varied(): () => Buffer {
+    const initial = createInitial();
+    let counter = 0;
+    return () => {
+      const bytes = Buffer.from(initial);
+      bytes.writeUInt32BE(counter++, 6);
+      return bytes;
+    };
+  }
+
+  for (const { name, admission, protocols, stats } of [
+    {
+      name: 'asked for a Retry',
+      admission: { retryAboveHalfOpen: 0 },
+      protocols: [ALPN],
+      stats: { halfOpen: 0, connections: 0, rejected: {} },
+    },
+    {
+      name: 'beyond the limit of connections',
+      admission: { maxConnections: 0 },
+      protocols: [ALPN],
+      stats: { halfOpen: 0, connections: 0 },
+    },
+    {
+      name: 'beyond the limit of an address',
+      admission: { maxConnectionsPerAddress: 0 },
+      protocols: [ALPN],
+      stats: { halfOpen: 0, connections: 0 },
+    },
+    {
+      name: 'where nothing is accepted',
+      admission: {},
+      protocols: [],
+      stats: { halfOpen: 0, connections: 0 },
+    },
+  ]) {
+    it(`leave no connection, timer or memory behind: ${name}`, async () => {
+      const acceptor = (await endpoints.create({ admission })) as QuicEndpoint;
+      acceptor.setAcceptedProtocols(protocols);
+      const make = varied();
+      await flood(acceptor, 200, make);
+      const timers = countTimers();
+      const remembered = acceptor.remembered();
+      await flood(acceptor, ATTEMPTS, make);
+      expect(acceptor.stats()).toMatchObject(stats);
+      expect(countTimers()).toBeLessThanOrEqual(timers);
+      expect(acceptor.remembered()).toEqual(remembered);
+      expect(remembered).toEqual({ routes: 0, connections: 0, closing: 0, addresses: 0 });
+      const { incoming, retriesSent, rejected } = acceptor.stats();
+      const counted = retriesSent + Object.values(rejected).reduce((sum, count) => sum + count, 0);
+      expect(counted).toBeGreaterThan(ATTEMPTS / 2);
+      expect(incoming).toBe(protocols.length === 0 ? 0 : counted);
+    });
+  }
+
+  it('leave nothing behind that does not go by itself: half-open ones that do not go on', async () => {
+    const acceptor = (await endpoints.create({
+      admission: { handshakeTimeoutMs: 100, maxHalfOpenPerAddress: 64, newConnectionsPerAddressBurst: 5_000 },
+    })) as QuicEndpoint;
+    for (let round = 0; round < 5; round++) {
+      await sendTo(acceptor, Array.from({ length: 40 }, createInitial));
+      while (acceptor.stats().connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    // What is left is the rate at which this one address came: one entry.
+    expect(acceptor.remembered()).toEqual({ routes: 0, connections: 0, closing: 0, addresses: 1 });
+    expect(acceptor.stats().rejected['handshake-timeout']).toBe(200);
+  });
+
+  it('of peers that were refused are forgotten as soon as their close has had time to arrive', async () => {
+    const acceptor = (await endpoints.create({
+      verifyPeer: () => ({ accepted: false, closeCode: 4, reason: 'not paired' }),
+    })) as QuicEndpoint;
+    const dialler = await endpoints.create();
+    for (let i = 0; i < 30; i++) await (await dial(dialler, acceptor.localAddress)).closed;
+    while (acceptor.remembered().closing > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(acceptor.remembered()).toEqual({ routes: 0, connections: 0, closing: 0, addresses: 1 });
+    expect(acceptor.stats()).toMatchObject({ connections: 0, refusedByCode: { 4: 30 } });
   });
 });
 

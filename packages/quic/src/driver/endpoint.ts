@@ -124,6 +124,10 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.#rejectedHandler = handler;
   }
 
+  refreshPaths(): void {
+    for (const connection of this.#keys.keys()) if (connection.isVerified) connection.follower.refresh();
+  }
+
   forgetSessions(): void {
     this.#acceptor.forgetSessions();
   }
@@ -138,6 +142,16 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
       datagramIo: this.io.name,
+    };
+  }
+
+  /** How many of each the endpoint keeps, for tests of what strangers can leave behind. */
+  remembered(): { routes: number; connections: number; closing: number; addresses: number } {
+    return {
+      routes: this.#routes.size,
+      connections: this.#keys.size,
+      closing: this.#lingering.size,
+      addresses: this.#acceptor.rememberedAddresses,
     };
   }
 
@@ -185,6 +199,10 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.counters.accepted += 1;
     this.#acceptor.handleSettled(connection);
     this.#connectionHandler?.(connection);
+  }
+
+  handleMoved(connection: QuicConnection, from: SocketAddress): void {
+    this.#dialler.handleMoved(connection, from);
   }
 
   handleRejected(connection: QuicConnection, { rejection, closeCode, reason }: Refusal): void {

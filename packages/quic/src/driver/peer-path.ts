@@ -13,7 +13,7 @@ const MAX_KNOWN_ADDRESSES = 8;
  * Where a peer is, in our terms (with zones) and in quiche's (without).
  *
  * A dialler's quiche is told that everything comes from the address it dialled: a peer with several addresses may answer
- * from another one, and the packets prove themselves. An acceptor's quiche sees real addresses, and follows a peer that
+ * from another one, and the packets prove themselves. When that peer moves, see PathFollower. An acceptor's quiche sees real addresses, and follows a peer that
  * moves only after having validated the new path.
  */
 export class PeerPath {
@@ -21,6 +21,11 @@ export class PeerPath {
   #received: ReceivedFrom;
   readonly #known = new Map<string, SocketAddress>();
   #mayHaveMoved = false;
+  /** Of a dialler: where the peer's packets come from, which need not be where ours go. */
+  #heardHost = '';
+  #heardPort = 0;
+  #diversion: SocketAddress | undefined;
+  #divertedLeft = 0;
 
   constructor(
     remote: SocketAddress,
@@ -56,9 +61,37 @@ export class PeerPath {
   /** The real address for one that quiche named. */
   resolve(host: string, port: number): SocketAddress {
     const current = this.#received.from;
-    if (this.role === 'dialler') return this.#address;
+    if (this.role === 'dialler') return this.#divertedLeft > 0 ? this.#divert() : this.#address;
     if (port === current.port && host === current.host) return this.#address;
     return this.#known.get(addressKey({ host, port })) ?? { host, port };
+  }
+
+  /** Of a dialler: whether packets begin to come from somewhere else. */
+  isNewSource(host: string, port: number): boolean {
+    return this.role === 'dialler' && (port !== this.#heardPort || host !== this.#heardHost);
+  }
+
+  noteSource(host: string, port: number): void {
+    this.#heardHost = host;
+    this.#heardPort = port;
+  }
+
+  /** The next packets, so many of them, go there. */
+  divert(address: SocketAddress, packets: number): void {
+    this.#diversion = address;
+    this.#divertedLeft = packets;
+  }
+
+  /** The peer has shown that it is there. */
+  moveTo(address: SocketAddress): void {
+    this.#address = address;
+    this.#divertedLeft = 0;
+    this.noteSource(address.host, address.port);
+  }
+
+  #divert(): SocketAddress {
+    this.#divertedLeft -= 1;
+    return this.#diversion ?? this.#address;
   }
 
   followMigration(quiche: QuicheConnection): void {

@@ -11,9 +11,10 @@ import {
 import { Waiter } from '../waiter.js';
 import { AuthenticatedStream } from './authenticated-stream.js';
 import { parseQuicheError } from './error-parsing.js';
-import { type IdentificationPolicy, IdentificationWatch } from './identification-watch.js';
+import { IdentificationWatch } from './identification-watch.js';
 import { MeasuredStream } from './measured-stream.js';
 import type { QuicStream, StreamKind } from './stream.js';
+import type { StreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
 
 const DEFAULT_URGENCY: Urgency = 3;
@@ -21,14 +22,6 @@ const DEFAULT_URGENCY: Urgency = 3;
 const UNIDIRECTIONAL_BIT = 2;
 
 const MAX_STREAMS_TO_CHECK = 64;
-
-/** Which streams of the peer are handed up. */
-export interface StreamAdmission {
-  readonly judge: ((stream: StreamCandidate) => StreamVerdict) | undefined;
-  readonly identification: IdentificationPolicy | undefined;
-  /** Closes the connection. */
-  readonly refuse: (closeCode: number, reason: string) => void;
-}
 
 interface OpenRequest {
   readonly kind: StreamKind;

@@ -4,6 +4,8 @@ import { MAX_PACKET_BYTES, type QuicheConfig, quiche } from './quiche-binding.js
 
 /** The one signature algorithm: ECDSA over P-256. Anything else would have to be judged too. */
 const SIGNATURE_ALGORITHMS = 'ecdsa_secp256r1_sha256';
+/** quiche follows a peer to so many addresses; with its default of two, the second change would be the last. */
+export const MAX_PATHS = 64;
 /** Datagrams (RFC 9221) held each way; the oldest is dropped beyond. */
 const DATAGRAM_QUEUE_LENGTH = 64;
 
@@ -33,6 +35,7 @@ export function buildQuicheConfig(credentials: TlsCredentials, profile: Transpor
   config.setMaxConnectionWindow(profile.maxConnectionWindowBytes);
   config.setCcAlgorithmName(profile.congestionControl);
   // Packets go out as soon as the window allows: the binding does not tell us when a paced one would be due.
+  config.setActiveConnectionIdLimit(MAX_PATHS);
   config.enablePacing(false);
   config.enableDgram(true, DATAGRAM_QUEUE_LENGTH, DATAGRAM_QUEUE_LENGTH);
   return config;

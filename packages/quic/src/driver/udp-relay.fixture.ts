@@ -14,6 +14,10 @@ export interface UdpRelay {
   rebind(): Promise<void>;
   /** From now on answers reach the dialler from another port than the one it dialled. */
   answerFromElsewhere(): Promise<void>;
+  /** From now on the acceptor is at another port: what goes to the one before is lost, and answers come from the new one. */
+  moveAcceptor(): Promise<SocketAddress>;
+  /** From now on every answer reaches the dialler a second time, a moment later, from another port. */
+  copyAnswersFromElsewhere(): Promise<{ sent(): number; received(): number }>;
   /** From now on there is another acceptor; of the one before nothing is heard any more. */
   retarget(acceptor: SocketAddress): void;
   stop(): void;
@@ -30,25 +34,33 @@ async function open(): Promise<Socket> {
 
 export async function startUdpRelay(firstAcceptor: SocketAddress): Promise<UdpRelay> {
   let acceptor = firstAcceptor;
-  const inner = await open();
+  let inner = await open();
   let outer = await open();
   let answering = inner;
   const sockets = [inner, outer];
   let dialler: SocketAddress | undefined;
   let passes: (direction: Direction, datagram: Buffer) => boolean = () => true;
 
+  let isStopped = false;
+  let copy: ((datagram: Buffer, to: SocketAddress) => void) | undefined;
+
   const forwardAnswers = (socket: Socket): void => {
     socket.on('message', (datagram, remote) => {
       if (remote.port !== acceptor.port) return;
       if (dialler !== undefined && passes('to-dialler', datagram)) {
         answering.send(datagram, dialler.port, dialler.host);
+        copy?.(datagram, dialler);
       }
     });
   };
-  inner.on('message', (datagram, remote) => {
-    dialler = { host: remote.address, port: remote.port };
-    if (passes('to-acceptor', datagram)) outer.send(datagram, acceptor.port, acceptor.host);
-  });
+  const forwardRequests = (socket: Socket): void => {
+    socket.on('message', (datagram, remote) => {
+      if (socket !== inner) return;
+      dialler = { host: remote.address, port: remote.port };
+      if (passes('to-acceptor', datagram)) outer.send(datagram, acceptor.port, acceptor.host);
+    });
+  };
+  forwardRequests(inner);
   forwardAnswers(outer);
 
   return {
@@ -65,10 +77,36 @@ export async function startUdpRelay(firstAcceptor: SocketAddress): Promise<UdpRe
       answering = await open();
       sockets.push(answering);
     },
+    moveAcceptor: async () => {
+      inner = await open();
+      answering = inner;
+      sockets.push(inner);
+      forwardRequests(inner);
+      return { host: HOST, port: inner.address().port };
+    },
+    copyAnswersFromElsewhere: async () => {
+      const elsewhere = await open();
+      sockets.push(elsewhere);
+      let sent = 0;
+      let received = 0;
+      elsewhere.on('message', () => {
+        received += 1;
+      });
+      copy = (datagram, to) => {
+        const again = Buffer.from(datagram);
+        setTimeout(() => {
+          if (isStopped) return;
+          sent += 1;
+          elsewhere.send(again, to.port, to.host);
+        }, 1);
+      };
+      return { sent: () => sent, received: () => received };
+    },
     retarget: (next) => {
       acceptor = next;
     },
     stop: () => {
+      isStopped = true;
       for (const socket of sockets) socket.close();
     },
   };

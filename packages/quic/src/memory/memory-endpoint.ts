@@ -102,6 +102,8 @@ export class MemoryEndpoint implements Endpoint {
     this.#rejectedHandler = handler;
   }
 
+  refreshPaths(): void {}
+
   forgetSessions(): void {}
 
   stats(): EndpointStats {
