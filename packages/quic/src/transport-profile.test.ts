@@ -30,6 +30,20 @@ describe('named profiles', () => {
     expect(await Promise.all(sizes.map((size) => echo(connection, size)))).toEqual(sizes);
   });
 
+  it.each(['bbr', 'cubic', 'reno'] as const)(
+    'lets the window of %s grow with use',
+    async (congestionControl) => {
+      const profile = { ...transportProfiles.fileSync, congestionControl };
+      const acceptor = await endpoints.create({ profile });
+      const dialler = await endpoints.create({ profile, maxPacketBytes: 1_350 });
+      serveEcho(acceptor);
+      const connection = await dial(dialler, acceptor.localAddress);
+      const { congestionWindowBytes: initialBytes } = connection.stats();
+      await echo(connection, 4_000_000);
+      expect(connection.stats().congestionWindowBytes).toBeGreaterThan(2 * initialBytes);
+    },
+  );
+
   it('lowMemory makes a sender wait after a megabyte that nobody reads', async () => {
     const { lowMemory } = transportProfiles;
     const acceptor = await endpoints.create({ profile: lowMemory });

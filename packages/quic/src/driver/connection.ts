@@ -32,7 +32,7 @@ import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { PROGRESS_CHECK_MS, SendProgress } from './send-progress.js';
-import { SendScheduler } from './send-scheduler.js';
+import { controlReserveFor, SendScheduler } from './send-scheduler.js';
 import type { QuicStream } from './stream.js';
 import { createStreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
@@ -61,7 +61,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly datagrams: DatagramChannel;
   readonly follower: PathFollower;
   readonly #streams: StreamTable;
-  readonly #scheduler = new SendScheduler();
+  readonly #scheduler: SendScheduler;
   readonly #closed = new Waiter<CloseInfo>();
   readonly #deadlines: ConnectionDeadlines;
   readonly #window: CongestionWindow;
@@ -89,6 +89,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.receiveSlab = host.receiveSlab;
     this.scratch = host.scratch;
     this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
+    this.#scheduler = new SendScheduler(controlReserveFor(host.profile));
     this.#streams = new StreamTable(this, setup.role, createStreamAdmission(this, host));
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
     this.#verification = new PeerVerification(setup, host.admission);

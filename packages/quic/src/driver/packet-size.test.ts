@@ -46,7 +46,7 @@ describe('PacketSize', () => {
   it('believes only the answer to the probe under way', () => {
     const size = new PacketSize(9_000);
     size.start(0);
-    const due = size.takeDueProbe(0);
+    const due = size.takeDueProbe(5);
     if (due === undefined) throw new Error('a probe is due');
     size.handleAnswer(due.id + 1, due.sizeBytes, 1);
     size.handleAnswer(due.id, 16_000, 1);

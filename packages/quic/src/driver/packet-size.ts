@@ -46,9 +46,9 @@ export class PacketSize {
     return this.#dueAtMs;
   }
 
-  /** The peer is known: packets may grow. */
+  /** The peer is known: packets may grow, once what the handshake still owes and the first stream are on their way. */
   start(now: number): void {
-    this.#startRound(now);
+    this.#startRound(now + FIRST_PROBE_DELAY_MS);
   }
 
   takeDueProbe(now: number): Probe | undefined {
@@ -147,6 +147,7 @@ export class PacketSize {
 /** Tried below the target, largest first: jumbo frames, Ethernet, Ethernet with a tunnel around it. */
 const LADDER = [8_952, 1_452, 1_392, 1_350];
 const ATTEMPTS = 3;
+const FIRST_PROBE_DELAY_MS = 5;
 const PROBE_INTERVAL_MS = 250;
 const PROBE_RETRY_MS = 5;
 const TIMEOUTS_BEFORE_DOUBT = 3;

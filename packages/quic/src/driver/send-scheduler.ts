@@ -1,3 +1,4 @@
+import type { TransportProfile } from '../transport-profile.js';
 import type { QuicStream } from './stream.js';
 
 /**
@@ -8,12 +9,22 @@ import type { QuicStream } from './stream.js';
 export const CONTROL_RESERVE_BYTES = 12 * 1024;
 
 /**
+ * Cubic and Reno let their window grow only while it is full, which it never is with room left in it: under them control
+ * waits for the next acknowledgement.
+ */
+export function controlReserveFor({ congestionControl }: TransportProfile): number {
+  return congestionControl === 'bbr' ? CONTROL_RESERVE_BYTES : 0;
+}
+
+/**
  * Decides whose bytes quiche takes next. quiche's own priorities order only what it has accepted already; so the queues
  * are here, and capacity is offered in order of urgency, in turns among equals.
  */
 export class SendScheduler {
   readonly #pending: Set<QuicStream>[] = Array.from({ length: 8 }, () => new Set<QuicStream>());
   #count = 0;
+
+  constructor(private readonly controlReserveBytes = CONTROL_RESERVE_BYTES) {}
 
   get isIdle(): boolean {
     return this.#count === 0;
@@ -57,7 +68,7 @@ export class SendScheduler {
    * Returns the bytes taken.
    */
   offer(windowBytes: number, limitBytes = Number.POSITIVE_INFINITY): number {
-    const reserve = Math.min(CONTROL_RESERVE_BYTES, windowBytes >> 2);
+    const reserve = Math.min(this.controlReserveBytes, windowBytes >> 2);
     let total = 0;
     for (let urgency = 0; urgency < this.#pending.length; urgency++) {
       const set = this.#pending[urgency];
