@@ -17,7 +17,6 @@ describe('reading frames', () => {
     };
     setImmediate(count);
     let frames = 0;
-    const startedAt = performance.now();
     for await (const frame of readFrames(stream, () => 10)) {
       frames += 1;
       // What handling it takes.
@@ -26,37 +25,39 @@ describe('reading frames', () => {
     }
     isReading = false;
     expect(frames).toBe(pieces * 50);
-    const tookMs = performance.now() - startedAt;
-    expect(turns).toBeGreaterThan(tookMs / 40);
+    // 100 ms of work at the least, 4 of them in a turn; a busy machine only makes it more turns.
+    expect(turns).toBeGreaterThan(12);
   });
 });
 
 describe('work in pieces', () => {
   it('goes on in turns of its own, however many have some', async () => {
+    let pieces = 0;
     const worker = async (): Promise<void> => {
       for (let piece = 0; piece < 4; piece++) {
         const until = performance.now() + 2;
         while (performance.now() < until);
+        pieces += 1;
         await turnBudget.spend();
       }
-    };
-    let longestMs = 0;
-    let isWorking = true;
-    let lastAt = performance.now();
-    const look = (): void => {
-      const now = performance.now();
-      longestMs = Math.max(longestMs, now - lastAt);
-      lastAt = now;
-      if (isWorking) setImmediate(look);
     };
     // All of them begin at once, in one turn; what counts is how they go on.
     const workers = Array.from({ length: 50 }, worker);
     await new Promise((resolve) => setImmediate(resolve));
-    lastAt = performance.now();
+    let mostInATurn = 0;
+    let isWorking = true;
+    let before = pieces;
+    const look = (): void => {
+      mostInATurn = Math.max(mostInATurn, pieces - before);
+      before = pieces;
+      if (isWorking) setImmediate(look);
+    };
     look();
     await Promise.all(workers);
     isWorking = false;
-    // Two pieces a turn, and what others take of the processor; all fifty together would be 100 ms.
-    expect(longestMs).toBeLessThan(60);
+    expect(pieces).toBe(200);
+    expect(mostInATurn).toBeGreaterThan(0);
+    // Two of 2 ms are a turn.
+    expect(mostInATurn).toBeLessThanOrEqual(4);
   });
 });
