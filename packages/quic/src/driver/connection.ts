@@ -13,17 +13,14 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { isLoopback } from './address.js';
 import { encodeReason, readCloseInfo } from './close-info.js';
-import { CongestionWindow } from './congestion-window.js';
 import { ConnectionDeadlines } from './connection-deadlines.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { ConnectionLimits } from './connection-limits.js';
-import { ConnectionPace } from './connection-pace.js';
 import { readConnectionStats } from './connection-stats.js';
 import { DatagramChannel } from './datagram-channel.js';
 import { parseQuicheError } from './error-parsing.js';
-import { type ClosingDatagram, PacketSender } from './packet-sender.js';
+import type { ClosingDatagram } from './packet-sender.js';
 import { PacketSize } from './packet-size.js';
 import { PathFollower } from './path-follower.js';
 import type { Refusal } from './peer-judgement.js';
@@ -31,15 +28,13 @@ import { PeerVerification } from './peer-verification.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
-import { PROGRESS_CHECK_MS, SendProgress } from './send-progress.js';
-import { controlReserveFor, SendScheduler } from './send-scheduler.js';
+import { PROGRESS_CHECK_MS } from './send-progress.js';
+import { SendingSide } from './sending-side.js';
 import type { QuicStream } from './stream.js';
 import { createStreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
 
-/** Packets sent in one go before other connections and arriving packets get their turn. */
-const PACKETS_PER_TURN = 512;
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
 
@@ -61,15 +56,11 @@ export class QuicConnection implements Connection, Route, StreamHost {
   readonly datagrams: DatagramChannel;
   readonly follower: PathFollower;
   readonly #streams: StreamTable;
-  readonly #scheduler: SendScheduler;
+  readonly #sending: SendingSide;
   readonly #closed = new Waiter<CloseInfo>();
   readonly #deadlines: ConnectionDeadlines;
-  readonly #window: CongestionWindow;
-  readonly #pace: ConnectionPace | undefined;
   readonly #packetSize: PacketSize;
   readonly #limits: ConnectionLimits;
-  readonly #progress = new SendProgress();
-  readonly #sender: PacketSender;
   readonly #verification: PeerVerification;
   #earlyStream: Promise<SendStream> | undefined;
   #closing: { code: number; reason: string; deadlineMs: number } | undefined;
@@ -89,7 +80,6 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.receiveSlab = host.receiveSlab;
     this.scratch = host.scratch;
     this.sendHighWaterBytes = host.profile.sendHighWaterBytes;
-    this.#scheduler = new SendScheduler(controlReserveFor(host.profile));
     this.#streams = new StreamTable(this, setup.role, createStreamAdmission(this, host));
     this.#packetSize = new PacketSize(setup.packetTargetBytes);
     this.#verification = new PeerVerification(setup, host.admission);
@@ -102,26 +92,16 @@ export class QuicConnection implements Connection, Route, StreamHost {
       isOpen: () => this.isVerified && this.#endError === undefined,
       requestFlush: () => host.schedule(this),
     });
-    this.#sender = new PacketSender({
+    this.#sending = new SendingSide({
       quiche: setup.quiche,
       io: host.io,
       path: setup.path,
+      profile: host.profile,
       packetSize: this.#packetSize,
-      countSent: (packets, bytes) => {
-        host.countSent(packets, bytes);
-        this.#pace?.noteSent(bytes);
-      },
+      countSent: (packets, bytes) => host.countSent(packets, bytes),
+      resume: () => host.schedule(this),
+      resumeLater: () => host.scheduleLater(this),
     });
-    this.#window = new CongestionWindow(setup.quiche);
-    // A loopback has no queue that could overflow.
-    if (!isLoopback(setup.path.address.host)) {
-      this.#pace = new ConnectionPace({
-        quiche: setup.quiche,
-        window: this.#window,
-        scheduler: this.#scheduler,
-        resumeLater: () => host.scheduleLater(this),
-      });
-    }
     this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => this.#handleDeadline());
   }
 
@@ -162,7 +142,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   /** Of a dialler, before anything else: opens the early stream as soon as that is possible, and begins it. */
   startEarly(bytes: Uint8Array): void {
     // TLS knows what may go early once the first packet is made.
-    this.#sender.send(1);
+    this.#sending.sendMade(1);
     const stream = this.openUni({ urgency: 0 });
     stream.then((opened) => opened.write(bytes)).catch(() => {});
     this.#earlyStream = stream;
@@ -196,13 +176,13 @@ export class QuicConnection implements Connection, Route, StreamHost {
   abandon(isApplication: boolean, code: number, info: CloseInfo): void {
     if (this.#closeInfo !== undefined) return;
     // What the handshake still owes goes first: without it a dialler could not send its close at all.
-    this.#sender.send(PACKETS_PER_TURN);
+    this.#sending.sendMade();
     try {
       this.quiche.close(isApplication, code, encodeReason(info.reason));
     } catch {
       // Closed already.
     }
-    this.#end(info, this.#sender.takeClosing());
+    this.#end(info, this.#sending.takeClosing());
   }
 
   stats(): ConnectionStats {
@@ -227,7 +207,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   markPending(stream: QuicStream): void {
-    this.#scheduler.add(stream);
+    this.#sending.markPending(stream);
     this.host.schedule(this);
   }
 
@@ -244,7 +224,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   }
 
   forget(stream: QuicStream): void {
-    this.#scheduler.remove(stream);
+    this.#sending.forget(stream);
     this.#streams.forget(stream);
   }
 
@@ -284,7 +264,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.#hasReceived = false;
     const now = performance.now();
     this.#deadlines.noteReceived(now);
-    this.#progress.noteReceived(now);
+    this.#sending.noteReceived(now);
     if (!this.isVerified && this.quiche.isEstablished()) this.#verifyPeer();
     if (!this.isVerified || this.#closeInfo !== undefined) return;
     this.setup.path.followMigration(this.quiche);
@@ -312,40 +292,16 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.abandon(isApplication, code, { by: isApplication ? 'local' : 'transport', code, reason });
   }
 
-  /** Offers what is queued to quiche and sends what it makes of it, until neither goes on. */
   #flush(): void {
     // Before the peer is verified there is no stream but the early one, and quiche sends it early or not at all.
     const mayOffer = this.isVerified || (this.#earlyStream !== undefined && this.quiche.isInEarlyData());
-    let budget = PACKETS_PER_TURN;
-    for (;;) {
-      const taken = mayOffer && !this.#scheduler.isIdle ? this.#offer(performance.now()) : 0;
-      const sent = this.#sender.send(budget);
-      if (sent < 0) {
-        this.host.scheduleLater(this);
-        break;
-      }
-      this.#limits.noteSent(sent);
-      budget -= sent;
-      if (budget <= 0) {
-        this.host.schedule(this);
-        break;
-      }
-      if (taken === 0) break;
-    }
-    this.#pace?.handleTurn();
+    this.#limits.noteSent(this.#sending.flush(mayOffer));
     // Where early data was refused, TLS goes on while packets are made.
     if (!this.isVerified && this.quiche.isEstablished()) {
       this.#hasReceived = true;
       this.host.schedule(this);
     }
     this.#setTimer();
-  }
-
-  #offer(now: number): number {
-    const allowance = this.#pace?.allowance(now) ?? Number.POSITIVE_INFINITY;
-    const taken = this.#scheduler.offer(this.#window.read(now), allowance);
-    if (taken > 0) this.#progress.noteTaken(now);
-    return taken;
   }
 
   // --- time
@@ -356,7 +312,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       isVerified: this.isVerified,
       packetSizeMs: this.#packetSize.deadlineMs,
       closingMs: this.#closing?.deadlineMs ?? Number.POSITIVE_INFINITY,
-      stallCheckMs: this.#scheduler.isIdle ? Number.POSITIVE_INFINITY : now + PROGRESS_CHECK_MS,
+      stallCheckMs: this.#sending.isIdle ? Number.POSITIVE_INFINITY : now + PROGRESS_CHECK_MS,
     });
   }
 
@@ -374,9 +330,9 @@ export class QuicConnection implements Connection, Route, StreamHost {
       return;
     }
     if (this.#deadlines.takeKeepAlive(now) && this.isVerified) this.quiche.sendAckEliciting();
-    const hasMoved = this.#scheduler.isIdle ? undefined : this.#progress.check(now);
+    const hasMoved = this.#sending.checkProgress(now);
     if (hasMoved !== undefined) this.#packetSize.handleCheck(now, this.quiche.stats().lost, hasMoved);
-    if (this.#progress.isStalled(this.#scheduler.isUrgentWaiting, now)) {
+    if (this.#sending.isStalled(now)) {
       this.#giveUp('urgent bytes could not be sent for too long');
       return;
     }
@@ -397,7 +353,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #closeWhenFlushed(): void {
     const closing = this.#closing;
     if (closing === undefined || this.#closeInfo !== undefined) return;
-    if (!this.#scheduler.isIdle && performance.now() < closing.deadlineMs) return;
+    if (!this.#sending.isIdle && performance.now() < closing.deadlineMs) return;
     this.abandon(true, closing.code, { by: 'local', code: closing.code, reason: closing.reason });
   }
 
@@ -410,7 +366,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     });
     this.#deadlines.stop();
     this.#streams.failAll(this.#endError);
-    this.#scheduler.clear();
+    this.#sending.clear();
     this.host.handleEnded(this, info, closing);
     this.#closed.resolve(info);
   }
