@@ -6,7 +6,12 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/fuzz/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'test/contract/**/*.test.ts',
+            'test/fuzz/**/*.test.ts',
+            'test/simulation/**/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },

@@ -4,6 +4,7 @@ import { describeStreamReading } from './stream-reading-contract.js';
 import { describeConnections } from './transport-connection-contract.js';
 import { ContractStage, type TransportHarness } from './transport-contract-stage.js';
 import { describeFlow } from './transport-flow-contract.js';
+import { describeMessages } from './transport-messages-contract.js';
 import { describeStreams } from './transport-stream-contract.js';
 
 /** What every implementation of the transport's ports must do. */
@@ -19,5 +20,6 @@ export function describeTransportContract(
     describeStreamReading(stage);
     describeRequests(stage);
     describeFlow(stage);
+    describeMessages(stage);
   });
 }

@@ -27,6 +27,8 @@ export type RejectionReason =
   | 'too-many-connections-from-address'
   /** More new connections a second than allowed. */
   | 'too-many-attempts'
+  /** More strangers a second than get an answer. */
+  | 'too-many-answers'
   /** A session was resumed under a protocol that does not allow it, or carried more than may travel early. */
   | 'early-data-refused';
 

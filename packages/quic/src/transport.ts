@@ -236,6 +236,7 @@ export type TransportErrorCode =
   /** The connection has ended; `closeInfo` says how. */
   | 'connection-closed'
   | 'stream-reset'
+  /** `streamCode` says why, unless acknowledgements of all that was sent came in the same moment. */
   | 'stream-stopped'
   /** Written to after `finish`, or read twice at once. */
   | 'stream-misused'

@@ -237,6 +237,7 @@ class IntentRecovery {
       sizeBytes: stat.sizeBytes,
       hash: undefined,
       reason: entry.version.content.type === 'deleted' ? 'deleted' : 'replaced',
+      author: entry.version.author,
     };
   }
 }

@@ -225,6 +225,7 @@ export class TaskSettlement {
       sizeBytes: stat.sizeBytes,
       hash: task.verifyHash,
       reason: task.action.kind === 'remove' ? 'deleted' : 'replaced',
+      author: task.entry.version.author,
     };
   }
 }

@@ -189,6 +189,11 @@ const writeArbitrary: fc.Arbitrary<Write> = fc.oneof(
     .tuple(fc.constantFrom('a', 'b\\xff'), fc.constantFrom('io-error', 'bad-name'))
     .map(([path, code]) => named('problem', (tx) => tx.setProblem({ path, code, text: `${path} ${code}` }))),
   fc.constantFrom('a', 'b\\xff').map((path) => named('clear problem', (tx) => tx.clearProblem(path))),
+  fc
+    .constantFrom(...PATHS)
+    .map((path) =>
+      named('forget history', (tx) => tx.removeHistory({ path, area: 'history/1/a' as AreaPath })),
+    ),
   fc.tuple(fc.constantFrom(...PATHS), fc.nat(3)).map(([path, displacedAtMs]) =>
     named('history', (tx) =>
       tx.addHistory({
@@ -198,6 +203,7 @@ const writeArbitrary: fc.Arbitrary<Write> = fc.oneof(
         sizeBytes: 10,
         hash: displacedAtMs === 0 ? undefined : H1,
         reason: displacedAtMs === 1 ? 'deleted' : 'replaced',
+        author: displacedAtMs === 2 ? undefined : ('MAKER' as DeviceKey),
       }),
     ),
   ),
@@ -268,6 +274,9 @@ function answersOf(index: SqliteIndex | MemoryIndex) {
     intents: index.intents(),
     problems: index.problems(5),
     history: PATHS.map((path) => index.historyOf(path, 2)),
+    historyBelow: DIRECTORIES.map((directory) => index.historyBelow(directory, 4)),
+    oldestHistory: index.oldestHistory(3),
+    historyPaths: [index.historyPaths(9), index.historyPaths(2, pathOf('a-b'))],
   };
 }
 

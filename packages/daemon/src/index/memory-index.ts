@@ -28,7 +28,7 @@ interface Stored {
   readonly peers: Map<DeviceKey, PeerWatermarks>;
   readonly intents: Map<string, Intent>;
   readonly problems: Map<string, Problem>;
-  readonly history: HistoryItem[];
+  history: HistoryItem[];
 }
 
 /**
@@ -157,6 +157,25 @@ export class MemoryIndex implements ContentIndex {
       .slice(0, limit);
   }
 
+  historyBelow(directory: DirectoryPath, limit: number): readonly HistoryItem[] {
+    return this.#stored.history
+      .filter(({ path }) => path === directory || isBelow(path, directory))
+      .reverse()
+      .sort((a, b) => b.displacedAtMs - a.displacedAtMs)
+      .slice(0, limit);
+  }
+
+  oldestHistory(limit: number): readonly HistoryItem[] {
+    return [...this.#stored.history].sort((a, b) => a.displacedAtMs - b.displacedAtMs).slice(0, limit);
+  }
+
+  historyPaths(limit: number, afterPath?: RelativePath): readonly RelativePath[] {
+    return [...new Set(this.#stored.history.map(({ path }) => path))]
+      .filter((path) => afterPath === undefined || comparePaths(path, afterPath) > 0)
+      .sort(comparePaths)
+      .slice(0, limit);
+  }
+
   transact<T>(work: (tx: IndexTransaction) => T): T {
     if (this.#busy) throw new IndexError('misuse', 'a transaction of this index is running already');
     const before = this.#stored;
@@ -221,6 +240,9 @@ export class MemoryIndex implements ContentIndex {
       setProblem: inside((problem) => void stored.problems.set(problem.path, problem)),
       clearProblem: inside((path) => void stored.problems.delete(path)),
       addHistory: inside((item) => void stored.history.push(item)),
+      removeHistory: inside(({ path, area }) => {
+        stored.history = stored.history.filter((item) => item.path !== path || item.area !== area);
+      }),
     };
   }
 }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { ContentHash } from '../core/model/identifiers.js';
+import type { ContentHash, DeviceKey } from '../core/model/identifiers.js';
 import type { Problem, ProblemCode } from '../core/model/problem.js';
-import type { RelativePath } from '../core/model/relative-path.js';
+import type { DirectoryPath, RelativePath } from '../core/model/relative-path.js';
 import type { HistoryItem } from '../core/ports/content-index.js';
 import type { AreaPath } from '../core/ports/folder-disk.js';
 import { hashBytes } from './row-codec.js';
@@ -38,36 +38,78 @@ interface HistoryRow {
   readonly size: number;
   readonly content_hash: Buffer | null;
   readonly reason: string;
+  readonly author: string | null;
 }
 
 /** What was replaced or deleted here, and where it lies now. */
 export class HistoryRows {
   readonly #add: Statement<unknown[]>;
+  readonly #remove: Statement<[string, string]>;
   readonly #of: Statement<[string, number], HistoryRow>;
+  readonly #newest: Statement<[number], HistoryRow>;
+  readonly #below: Statement<[string, string, string, number], HistoryRow>;
+  readonly #oldest: Statement<[number], HistoryRow>;
+  readonly #paths: Statement<[string, number], { readonly path: string }>;
 
   constructor(database: Database) {
     this.#add = database.prepare(
-      'INSERT INTO history (path, area, displaced_at_ms, size, content_hash, reason) VALUES (?, ?, ?, ?, ?, ?)',
+      `INSERT INTO history (path, area, displaced_at_ms, size, content_hash, reason, author)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
+    this.#remove = database.prepare('DELETE FROM history WHERE path = ? AND area = ?');
     this.#of = database.prepare(
       'SELECT * FROM history WHERE path = ? ORDER BY displaced_at_ms DESC, id DESC LIMIT ?',
     );
+    this.#newest = database.prepare('SELECT * FROM history ORDER BY displaced_at_ms DESC, id DESC LIMIT ?');
+    this.#below = database.prepare(
+      `SELECT * FROM history WHERE path = ? OR (path > ? AND path < ?)
+       ORDER BY displaced_at_ms DESC, id DESC LIMIT ?`,
+    );
+    this.#oldest = database.prepare('SELECT * FROM history ORDER BY displaced_at_ms, id LIMIT ?');
+    this.#paths = database.prepare('SELECT DISTINCT path FROM history WHERE path > ? ORDER BY path LIMIT ?');
   }
 
   add(item: HistoryItem): void {
     const hash = item.hash === undefined ? null : hashBytes(item.hash);
-    this.#add.run(item.path, item.area, item.displacedAtMs, item.sizeBytes, hash, item.reason);
+    const { path, area, displacedAtMs, sizeBytes, reason, author } = item;
+    this.#add.run(path, area, displacedAtMs, sizeBytes, hash, reason, author ?? null);
+  }
+
+  remove({ path, area }: Pick<HistoryItem, 'path' | 'area'>): void {
+    this.#remove.run(path, area);
   }
 
   /** Newest first. */
   of(path: RelativePath, limit: number): HistoryItem[] {
-    return this.#of.all(path, limit).map((row) => ({
-      path: row.path as RelativePath,
-      area: row.area as AreaPath,
-      displacedAtMs: row.displaced_at_ms,
-      sizeBytes: row.size,
-      hash: row.content_hash === null ? undefined : (row.content_hash.toString('hex') as ContentHash),
-      reason: row.reason === 'deleted' ? 'deleted' : 'replaced',
-    }));
+    return this.#of.all(path, limit).map(toItem);
   }
+
+  below(directory: DirectoryPath, limit: number): HistoryItem[] {
+    // Between "directory/" and "directory0" lies all that is below it: 0 follows / in ASCII.
+    const rows =
+      directory === ''
+        ? this.#newest.all(limit)
+        : this.#below.all(directory, `${directory}/`, `${directory}0`, limit);
+    return rows.map(toItem);
+  }
+
+  oldest(limit: number): HistoryItem[] {
+    return this.#oldest.all(limit).map(toItem);
+  }
+
+  paths(limit: number, afterPath: RelativePath | undefined): RelativePath[] {
+    return this.#paths.all(afterPath ?? '', limit).map(({ path }) => path as RelativePath);
+  }
+}
+
+function toItem(row: HistoryRow): HistoryItem {
+  return {
+    path: row.path as RelativePath,
+    area: row.area as AreaPath,
+    displacedAtMs: row.displaced_at_ms,
+    sizeBytes: row.size,
+    hash: row.content_hash === null ? undefined : (row.content_hash.toString('hex') as ContentHash),
+    reason: row.reason === 'deleted' ? 'deleted' : 'replaced',
+    author: (row.author ?? undefined) as DeviceKey | undefined,
+  };
 }

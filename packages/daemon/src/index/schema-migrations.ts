@@ -119,6 +119,9 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX history_by_path ON history (path);
   CREATE INDEX history_by_age ON history (displaced_at_ms);
   `,
+  `
+  ALTER TABLE history ADD COLUMN author TEXT;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

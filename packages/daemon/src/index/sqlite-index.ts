@@ -173,6 +173,18 @@ export class SqliteIndex implements ContentIndex {
     return this.#guard(() => this.#history.of(path, limit));
   }
 
+  historyBelow(directory: DirectoryPath, limit: number): readonly HistoryItem[] {
+    return this.#guard(() => this.#history.below(directory, limit));
+  }
+
+  oldestHistory(limit: number): readonly HistoryItem[] {
+    return this.#guard(() => this.#history.oldest(limit));
+  }
+
+  historyPaths(limit: number, afterPath?: RelativePath): readonly RelativePath[] {
+    return this.#guard(() => this.#history.paths(limit, afterPath));
+  }
+
   /** Counts every row anew; for tests and checks, as it takes time in proportion to the rows. */
   recount(): IndexCounts {
     return this.#guard(() => this.#entries.recount());
@@ -228,6 +240,7 @@ export class SqliteIndex implements ContentIndex {
       setProblem: inside((problem) => this.#problems.set(problem)),
       clearProblem: inside((path) => this.#problems.clear(path)),
       addHistory: inside((item) => this.#history.add(item)),
+      removeHistory: inside((item) => this.#history.remove(item)),
     };
   }
 

@@ -1,7 +1,6 @@
 import type { DeviceKey, FolderId, IndexId } from '../core/model/identifiers.js';
 import type { Problem } from '../core/model/problem.js';
 import type { DirectoryPath, RelativePath } from '../core/model/relative-path.js';
-import { parentOf } from '../core/model/relative-path.js';
 import type { Applier } from '../core/ports/applier.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
 import type { ContentIndex, IndexCounts } from '../core/ports/content-index.js';
@@ -10,10 +9,10 @@ import type { Scanner, Watcher } from '../core/ports/scanner.js';
 import type { FolderState, SequencedEntry } from '../core/wire/frames.js';
 import { commitRecovered } from './apply-commit.js';
 import { ApplyLoop } from './apply-loop.js';
-import { ChangeHints, type Hinted } from './change-hints.js';
 import { ContentFetch, type Progress } from './content-fetch.js';
 import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
 import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
+import { FolderScans, type FolderScansOptions } from './folder-scans.js';
 import { LocalChanges } from './local-changes.js';
 import { awaitedCopyPath } from './lost-version.js';
 import { NamedTimers } from './named-timers.js';
@@ -42,25 +41,12 @@ export interface FolderEvents {
   failed(what: string, error: unknown): void;
 }
 
-export interface FolderRunnerOptions {
+export interface FolderRunnerOptions extends FolderScansOptions {
   readonly label: string;
-  /** How often all of the folder is looked at while the watcher works. */
-  readonly rescanIntervalMs: number;
-  /** How often while it does not. */
-  readonly unwatchedIntervalMs: number;
 }
 
 export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
 
-/** What was hashed too soon is hashed again after this much quiet. */
-const RACY_RECHECK_MS = 2_500;
-const RACY_BATCH = 500;
-const RACY_PATIENCE_MS = 60_000;
-/** How long a directory that the applier changes too may wait to be looked at, while the applier is at work. */
-const DEFER_MS = 1_500;
-/** Between two batches of many files the applier rests for less than this. */
-const IDLE_MS = 20;
-const MAX_DEFERRED_HINTS = 20_000;
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
 const RECONSIDER_MS = 30_000;
@@ -68,20 +54,14 @@ const RECONSIDER_MS = 30_000;
 /** One shared folder at work: what changes here becomes versions, what changes elsewhere is brought here. */
 export class FolderRunner implements LinkedFolder {
   readonly receipts: FolderReceipts;
-  private readonly hints: ChangeHints;
-  private readonly local: LocalChanges;
+  private readonly scans: FolderScans;
   private readonly remote: RemoteChanges;
   private readonly fetch: ContentFetch;
   private readonly applying: ApplyLoop;
   private readonly links = new Map<DeviceKey, FolderLink>();
   private readonly stopping = new AbortController();
-  private readonly deferredHints = new Set<DirectoryPath>();
-  private scanQueue: Promise<unknown> = Promise.resolve();
-  private scanning = 0;
   /** All of the folder was looked at since the start: what changed meanwhile is known before anything is exchanged. */
   private looked = false;
-  private rootProblem: Problem | undefined;
-  private watchProblem: Problem | undefined;
   private readonly timers: NamedTimers;
 
   constructor(
@@ -89,11 +69,10 @@ export class FolderRunner implements LinkedFolder {
     private readonly options: FolderRunnerOptions,
   ) {
     const { index, disk, clock, device, blake3 } = deps;
-    this.hints = new ChangeHints(clock);
     this.timers = new NamedTimers(clock);
-    const locks = new PathLocks((paths) => this.hintParents(paths));
+    const locks = new PathLocks((paths) => this.scans.hintParents(paths));
     this.receipts = new FolderReceipts(index);
-    this.local = new LocalChanges({
+    const local = new LocalChanges({
       index,
       disk,
       scanner: deps.scanner,
@@ -107,7 +86,7 @@ export class FolderRunner implements LinkedFolder {
         this.receipts.settled(lost.path);
         this.wakeReceipts();
       },
-      lookAgain: (directory, afterMs) => this.hints.hint(directory, afterMs),
+      lookAgain: (directory, afterMs) => this.scans.hint(directory, afterMs),
     });
     this.remote = new RemoteChanges({ index, clock, blake3, device, receipts: this.receipts });
     this.fetch = new ContentFetch({
@@ -128,16 +107,28 @@ export class FolderRunner implements LinkedFolder {
       clock,
       blake3,
       onHeld: (paths) => this.nowHeld(paths),
-      onLocalEdit: (paths) => this.hintParents(paths),
+      onLocalEdit: (paths) => this.scans.hintParents(paths),
       onUnplaceable: (path, reason) => {
         this.receipts.unplaceable(path, reason);
         this.wakeReceipts();
       },
       recover: () => this.recover(),
       onFailed: (error) => deps.events.failed('applying changes', error),
-      onIdle: () => this.applierRests(),
+      onIdle: () => this.scans.applierRests(),
       relays: () => this.links.size > 1,
     });
+    this.scans = new FolderScans(
+      {
+        watcher: deps.watcher,
+        clock,
+        local,
+        isApplying: () => this.applying.isApplying,
+        isBusy: () => this.applying.isBusy || this.isAnyoneBehind(),
+        onFoundAgain: () => this.becomeReady(),
+        onFailed: (what, error) => deps.events.failed(what, error),
+      },
+      options,
+    );
   }
 
   get index(): ContentIndex {
@@ -148,16 +139,11 @@ export class FolderRunner implements LinkedFolder {
   async start(): Promise<void> {
     const { signal } = this.stopping;
     await this.recover();
-    await this.startWatching();
-    await this.scan({ kind: 'everything' });
+    await this.scans.startWatching();
+    await this.scans.scan({ kind: 'everything' });
     if (signal.aborted) return;
-    if (this.rootProblem === undefined) this.becomeReady();
-    void this.followHints();
-    this.timers.repeat(
-      'rescan',
-      () => this.rescanIntervalMs(),
-      () => this.hints.hintEverything(),
-    );
+    if (!this.scans.isRootLost) this.becomeReady();
+    this.scans.follow();
     this.timers.repeat(
       'reconsider',
       () => RECONSIDER_MS,
@@ -175,26 +161,19 @@ export class FolderRunner implements LinkedFolder {
     this.stopping.abort();
     this.timers.stop();
     for (const link of [...this.links.values()]) this.disconnect(link);
-    await this.deps.watcher.stop();
-    await this.scanQueue.catch(() => {});
+    await this.scans.stop();
     await this.applying.stop();
     this.receipts.persist();
   }
 
   /** Looks at everything now. Resolves when all that was written before the call is in the index; with how much that was. */
-  async rescan(signal: AbortSignal): Promise<number> {
-    let changed = await this.scan({ kind: 'everything' });
-    // Files that were still being written were put off: they are looked at until they keep still.
-    while (!this.hints.isEmpty() && !signal.aborted && !this.stopping.signal.aborted) {
-      await new Promise<void>((resolve) => this.deps.clock.after(10, resolve));
-      changed += await this.scanQueue.then(() => 0);
-    }
-    return changed;
+  rescan(signal: AbortSignal): Promise<number> {
+    return this.scans.rescan(signal);
   }
 
   /** Something changed in this directory that no watcher may have seen. */
   lookAt(directory: DirectoryPath): void {
-    this.hints.hint(directory);
+    this.scans.hint(directory);
   }
 
   counts(): IndexCounts {
@@ -202,14 +181,13 @@ export class FolderRunner implements LinkedFolder {
   }
 
   activity(): FolderActivity {
-    if (this.rootProblem !== undefined) return 'error';
+    if (this.scans.isRootLost) return 'error';
     if (this.applying.isBusy) return 'syncing';
-    return this.scanning > 0 ? 'scanning' : 'idle';
+    return this.scans.isScanning ? 'scanning' : 'idle';
   }
 
   problems(limit: number): readonly Problem[] {
-    const own = [this.rootProblem, this.watchProblem].filter((problem) => problem !== undefined);
-    return [...own, ...this.deps.index.problems(limit)];
+    return [...this.scans.problems(), ...this.deps.index.problems(limit)];
   }
 
   progress(): readonly Progress[] {
@@ -293,90 +271,9 @@ export class FolderRunner implements LinkedFolder {
     this.deps.events.ready();
   }
 
-  private async startWatching(): Promise<void> {
-    const onFailure = (problem: Problem) => {
-      this.watchProblem = problem;
-      this.hints.hintEverything();
-    };
-    try {
-      await this.deps.watcher.start((directory) => this.watched(directory), onFailure);
-    } catch (error) {
-      onFailure({
-        path: '',
-        code: 'watch-failed',
-        text: `Changes are found by looking, every so often, not at once (${String(error)}).`,
-      });
-    }
-  }
-
-  /** While the applier is at work, most hints are about its own doing: their directories are looked at after it. */
-  private watched(directory: DirectoryPath): void {
-    if (!this.applying.isApplying) {
-      this.hints.hint(directory);
-      return;
-    }
-    if (this.deferredHints.size < MAX_DEFERRED_HINTS) this.deferredHints.add(directory);
-    else this.hints.hintEverything();
-    this.timers.once('deferred', DEFER_MS, () => this.hintDeferred());
-  }
-
-  /** What a person changed while the applier was at work need not wait any longer. */
-  private applierRests(): void {
-    if (this.deferredHints.size === 0) return;
-    this.timers.once('idle', IDLE_MS, () => {
-      if (!this.applying.isApplying) this.hintDeferred();
-    });
-  }
-
-  private hintDeferred(): void {
-    const directories = [...this.deferredHints];
-    this.deferredHints.clear();
-    for (const directory of directories) this.hints.hint(directory);
-  }
-
-  private async followHints(): Promise<void> {
-    const { signal } = this.stopping;
-    for (;;) {
-      const hinted = await this.hints.next(signal);
-      if (hinted === undefined) return;
-      await this.scan(hinted).catch(() => 0);
-    }
-  }
-
-  /** One scan at a time. */
-  private scan(scope: Hinted): Promise<number> {
-    const { signal } = this.stopping;
-    const run = async () => {
-      if (signal.aborted) return 0;
-      this.scanning++;
-      try {
-        const changed = await this.local.scan(scope, signal);
-        const wasLost = this.rootProblem !== undefined;
-        this.rootProblem = undefined;
-        if (wasLost && scope.kind === 'everything') this.becomeReady();
-        return changed;
-      } catch (error) {
-        if (!signal.aborted) this.scanFailed(error);
-        return 0;
-      } finally {
-        this.scanning--;
-      }
-    };
-    const result = this.scanQueue.then(run, run);
-    this.scanQueue = result;
-    return result;
-  }
-
-  private scanFailed(error: unknown): void {
-    if ((error as { code?: unknown }).code === 'root-missing') {
-      const text = error instanceof Error ? error.message : String(error);
-      this.rootProblem = { path: '', code: 'root-missing', text };
-    } else this.deps.events.failed('looking for changes', error);
-  }
-
   private authored(): void {
     this.wakePushes();
-    this.scheduleRacyRecheck();
+    this.scans.scheduleRacyRecheck();
   }
 
   private wakePushes(): void {
@@ -393,35 +290,8 @@ export class FolderRunner implements LinkedFolder {
     this.wakePushes();
   }
 
-  private hintParents(paths: readonly RelativePath[]): void {
-    const directories = new Set<DirectoryPath>(paths.map(parentOf));
-    for (const directory of directories) this.hints.hint(directory);
-  }
-
-  private scheduleRacyRecheck(waitedMs = 0): void {
-    this.timers.once('racy', RACY_RECHECK_MS, () => {
-      // It costs reading whole files: not while peers are still taking them, unless that goes on for long.
-      const busy = this.applying.isBusy || this.scanning > 0 || this.isAnyoneBehind();
-      if (busy && waitedMs < RACY_PATIENCE_MS) {
-        this.scheduleRacyRecheck(waitedMs + RACY_RECHECK_MS);
-        return;
-      }
-      this.scanQueue = this.scanQueue
-        .then(() => this.local.recheckRacy(RACY_BATCH, this.stopping.signal))
-        .then(
-          (looked) => looked > 0 && this.scheduleRacyRecheck(),
-          (error: unknown) =>
-            !this.stopping.signal.aborted && this.deps.events.failed('hashing again', error),
-        );
-    });
-  }
-
   private isAnyoneBehind(): boolean {
     const sequence = this.sequence();
     return [...this.links.keys()].some((device) => this.receipts.durableSequenceOf(device) < sequence);
-  }
-
-  private rescanIntervalMs(): number {
-    return this.watchProblem === undefined ? this.options.rescanIntervalMs : this.options.unwatchedIntervalMs;
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EndpointCounters } from '../endpoint-counters.js';
+import { TokenBucket } from '../pool/rate-limiter.js';
 import type { SocketAddress, TlsCredentials, VerifyPeer } from '../transport.js';
 import type { RejectionReason } from '../transport-stats.js';
 import { LOCAL_HOST_PORT } from './address.js';
@@ -43,6 +44,8 @@ export interface AcceptorHost extends ConnectionHost {
 export class Acceptor {
   readonly #config: QuicheConfig;
   readonly #tickets: TicketKeys;
+  readonly #retryAnswers: TokenBucket;
+  readonly #versionAnswers: TokenBucket;
   readonly #admission: AdmissionControl;
   readonly #retryKey = randomBytes(32);
   /** As what each connection was counted: it must not change when the peer moves. */
@@ -61,6 +64,10 @@ export class Acceptor {
       lifetimeMs: setup.resumption?.ticketKeyLifetimeMs,
     });
     this.#admission = new AdmissionControl(host.admission, performance.now());
+    const { answersPerSecond, answersBurst } = host.admission;
+    const answers = { capacity: answersBurst, refillPerSecond: answersPerSecond };
+    this.#retryAnswers = new TokenBucket(answers, performance.now());
+    this.#versionAnswers = new TokenBucket(answers, performance.now());
   }
 
   get halfOpen(): number {
@@ -100,6 +107,7 @@ export class Acceptor {
     // Small first packets would let us be used as an amplifier.
     if (datagram.length < MIN_PACKET_BYTES) return this.#reject('malformed');
     if (!quiche.versionIsSupported(version)) {
+      if (!this.#versionAnswers.tryTake(1, performance.now())) return this.#reject('too-many-answers');
       this.#negotiateVersion(datagram, remote);
       return this.#reject('unsupported-version');
     }
@@ -117,6 +125,7 @@ export class Acceptor {
     const admission = this.#admission.decide(origin, performance.now());
     if (admission.decision === 'ignore') return this.#reject(admission.reason);
     if (admission.decision === 'retry') {
+      if (!this.#retryAnswers.tryTake(1, performance.now())) return this.#reject('too-many-answers');
       this.#sendRetry(header, version, remote);
       return undefined;
     }

@@ -204,7 +204,7 @@ describe('thousands of rejected attempts', () => {
       name: 'asked for a Retry',
       admission: { retryAboveHalfOpen: 0 },
       protocols: [ALPN],
-      stats: { halfOpen: 0, connections: 0, rejected: {} },
+      stats: { halfOpen: 0, connections: 0 },
     },
     {
       name: 'beyond the limit of connections',
@@ -243,6 +243,22 @@ describe('thousands of rejected attempts', () => {
       expect(incoming).toBe(protocols.length === 0 ? 0 : counted);
     });
   }
+
+  it('are not even answered beyond a rate, and honest ones still get through', async () => {
+    const acceptor = await endpoints.create({
+      admission: { retryAboveHalfOpen: 0, answersBurst: 20, answersPerSecond: 10 },
+    });
+    await flood(acceptor, 500, varied());
+    const wrongVersion = createInitial();
+    wrongVersion.writeUInt32BE(0x1a2a3a4a, 1);
+    await flood(acceptor, 500, () => wrongVersion);
+    const { retriesSent, rejected, datagramsOut } = acceptor.stats();
+    expect(retriesSent).toBeLessThan(60);
+    expect(rejected['unsupported-version']).toBeLessThan(60);
+    expect(rejected['too-many-answers']).toBeGreaterThan(700);
+    expect(datagramsOut).toBeLessThan(120);
+    await expectAlive(acceptor, false);
+  });
 
   it('leave nothing behind that does not go by itself: half-open ones that do not go on', async () => {
     const acceptor = (await endpoints.create({

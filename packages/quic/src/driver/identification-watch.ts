@@ -13,6 +13,14 @@ const LOOK_AHEAD = 8;
 /** Gaps looked at in one check, oldest first. */
 const MAX_GAPS = 256;
 
+/** An outage may be longer than the timeout: what was lost before it has to have had a chance to come again after it. */
+const MIN_SIGHTINGS = 3;
+
+interface Silence {
+  readonly sinceMs: number;
+  readonly sightings: number;
+}
+
 /**
  * Finds streams that a peer opened and never began (pure: times in ms, monotonic). quiche hands up a stream only when its
  * first byte is there; until then it can only be asked whether it knows of one. A stream below others that is not known
@@ -24,8 +32,8 @@ export class IdentificationWatch {
   readonly #next: [bidi: number, uni: number];
   /** IDs below those, not seen either. */
   readonly #gaps = new Set<number>();
-  /** Streams that quiche knows and has nothing of, since when. */
-  #silent = new Map<number, number>();
+  /** Streams that quiche knows and has nothing of. */
+  #silent = new Map<number, Silence>();
   #checkedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(role: 'dialler' | 'acceptor', policy: IdentificationPolicy) {
@@ -47,12 +55,16 @@ export class IdentificationWatch {
   findOverdue(now: number, isKnown: (id: number) => boolean): number | undefined {
     if (now - this.#checkedAtMs < this.#timeoutMs / CHECKS_PER_TIMEOUT) return undefined;
     this.#checkedAtMs = now;
-    const silent = new Map<number, number>();
+    const silent = new Map<number, Silence>();
     for (const id of this.#suspects()) {
-      if (isKnown(id)) silent.set(id, this.#silent.get(id) ?? now);
+      if (!isKnown(id)) continue;
+      const before = this.#silent.get(id);
+      silent.set(id, { sinceMs: before?.sinceMs ?? now, sightings: (before?.sightings ?? 0) + 1 });
     }
     this.#silent = silent;
-    for (const [id, since] of silent) if (now - since >= this.#timeoutMs) return id;
+    for (const [id, { sinceMs, sightings }] of silent) {
+      if (now - sinceMs >= this.#timeoutMs && sightings >= MIN_SIGHTINGS) return id;
+    }
     return undefined;
   }
 

@@ -12,6 +12,12 @@ export interface AdmissionLimits {
   readonly maxHalfOpenPerAddress: number;
   /** Half-open connections above which an address must prove itself by Retry first. */
   readonly retryAboveHalfOpen: number;
+  /**
+   * Answers a second to strangers of whom nothing is kept, on average and at once: Retry and version negotiation, each.
+   * Beyond it, silence; whoever means it repeats the first packet.
+   */
+  readonly answersPerSecond: number;
+  readonly answersBurst: number;
   /** Incoming connections in total, half-open ones included. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
@@ -34,6 +40,8 @@ export const DEFAULT_ADMISSION: AdmissionLimits = {
   maxHalfOpen: 256,
   maxHalfOpenPerAddress: 32,
   retryAboveHalfOpen: 64,
+  answersPerSecond: 2_000,
+  answersBurst: 1_000,
   maxConnections: 16_384,
   maxConnectionsPerAddress: 1_024,
   newConnectionsPerSecond: 500,

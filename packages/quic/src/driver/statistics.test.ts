@@ -140,10 +140,18 @@ describe('statistics of datagrams', () => {
     const { datagrams } = dialled;
     if (datagrams === undefined) throw new Error('the driver has datagrams');
     const message = new Uint8Array(100).fill(0x80);
-    expect(datagrams.send(message)).toBe(true);
-    // Nobody listens there yet.
-    await until(() => accepted.stats().datagrams.received === 1);
-    expect(accepted.stats().datagrams).toMatchObject({ bytesReceived: 100, droppedNoHandler: 1 });
+    // Nobody listens there yet. One of them may be lost.
+    let sent = 0;
+    for (; accepted.stats().datagrams.received === 0; sent++) {
+      expect(datagrams.send(message)).toBe(true);
+      await until(() => dialled.stats().datagrams.queued === 0);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { received } = accepted.stats().datagrams;
+    expect(accepted.stats().datagrams).toMatchObject({
+      bytesReceived: received * 100,
+      droppedNoHandler: received,
+    });
     accepted.datagrams?.onDatagram(() => {});
     expect(datagrams.send(new Uint8Array(60_000).fill(0x80))).toBe(false);
     // In one turn of the event loop nothing leaves the queue.
@@ -151,8 +159,8 @@ describe('statistics of datagrams', () => {
     while (datagrams.send(message)) accepts += 1;
     const stats = dialled.stats().datagrams;
     expect(stats).toMatchObject({
-      sent: accepts + 1,
-      bytesSent: (accepts + 1) * 100,
+      sent: accepts + sent,
+      bytesSent: (accepts + sent) * 100,
       queued: accepts,
       droppedTooLarge: 1,
       droppedQueueFull: 1,

@@ -35,6 +35,13 @@ export interface ContentIndex {
   conflicts(limit: number): readonly IndexRow[];
   /** Live conflict copies whose `conflictOf` is this path. */
   copiesOf(path: RelativePath): readonly IndexRow[];
+  /** What was replaced or deleted at this path, newest first. */
+  historyOf(path: RelativePath, limit: number): readonly HistoryItem[];
+  /** The same of this directory and all below it (`''`: of the whole folder), newest first. */
+  historyBelow(directory: DirectoryPath, limit: number): readonly HistoryItem[];
+  oldestHistory(limit: number): readonly HistoryItem[];
+  /** Paths that have any history, in order, after `afterPath`. */
+  historyPaths(limit: number, afterPath?: RelativePath): readonly RelativePath[];
   peer(device: DeviceKey): PeerWatermarks | undefined;
   intents(): readonly Intent[];
   problems(limit: number): readonly Problem[];
@@ -67,6 +74,7 @@ export interface IndexTransaction {
   setProblem(problem: Problem): void;
   clearProblem(path: string): void;
   addHistory(item: HistoryItem): void;
+  removeHistory(item: Pick<HistoryItem, 'path' | 'area'>): void;
 }
 
 export interface IndexIdentity {
@@ -155,4 +163,6 @@ export interface HistoryItem {
   readonly hash: ContentHash | undefined;
   /** `deleted` or `replaced`. */
   readonly reason: 'deleted' | 'replaced';
+  /** The device whose person replaced or deleted it; undefined where that is not known. */
+  readonly author: DeviceKey | undefined;
 }

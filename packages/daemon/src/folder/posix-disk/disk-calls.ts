@@ -179,7 +179,6 @@ function dispatch(
     case 'read-chunks':
       return readChunks(access, call.requests, call.into);
     case 'open-partial':
-      running.hashes.take(ofPartial(running, call.content.hash).key);
       return openPartial(access, call.content);
     case 'write-chunks':
       return writeChunks(access, call.hash, call.writes);

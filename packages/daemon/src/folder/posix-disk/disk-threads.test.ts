@@ -85,6 +85,20 @@ describe.skipIf(!existsSync(fileURLToPath(workerUrl)))('disk threads', () => {
     expect(await folder.disk.finishPartial(content)).toEqual({ ok: true, value: 'complete' });
   });
 
+  it('hash ahead what they write, and go on from there', async () => {
+    const bytes = noise(17 * 2 ** 20);
+    const content = contentOf(bytes);
+    await folder.disk.openPartial(content);
+    let offsetBytes = 0;
+    for (const [i, chunk] of content.chunks.entries()) {
+      const chunkBytes = new Uint8Array(bytes.subarray(offsetBytes, offsetBytes + chunk.lengthBytes));
+      await folder.disk.writeChunks(content.hash, [{ offsetBytes, chunk, bytes: chunkBytes }]);
+      offsetBytes += chunk.lengthBytes;
+      if (i % 10 === 9) void folder.disk.hashAhead(content.hash, offsetBytes);
+    }
+    expect(await folder.disk.finishPartial(content)).toEqual({ ok: true, value: 'complete' });
+  });
+
   it('refuse calls after they were closed', async () => {
     const pending = folder.disk.stat([rel('x')]);
     await folder.disk.close();

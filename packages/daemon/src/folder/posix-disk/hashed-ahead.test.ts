@@ -14,9 +14,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChunkRef, Content } from '../../core/model/file-entry.js';
 import { VerifiedPrefix } from '../../core/transfer/verified-prefix.js';
 import { contentOf, hashOf, makeTestFolder, noise, type TestFolder } from '../folder-fixture.js';
+import { accessDirectories } from './access-directories.js';
 import type { DiskCall } from './disk-calls.js';
 import { DiskThreads } from './disk-threads.js';
 import { WatchedPartial } from './hashed-ahead.js';
+import { finishPartial, hashAhead } from './partial-files.js';
+import { RunningHash, RunningHashes } from './running-hashes.js';
 
 type FileContent = Content & { type: 'file' };
 
@@ -232,6 +235,66 @@ describe('a partial that was hashed ahead', () => {
     await folder.disk.discardPartial(content.hash);
     await folder.disk.hashAhead(content.hash, 100_000);
     expect(threads.calls.some(({ op }) => op === 'hash-ahead')).toBe(false);
+  });
+});
+
+describe('finishing a partial', () => {
+  /** Its hash up to the half, and what it looks like after its first byte was flipped behind the back of that. */
+  const hashThenFlip = async () => {
+    const access = accessDirectories(folder.root);
+    const running = { hashes: new RunningHashes(), key: 'partial' };
+    hashAhead(access, content.hash, { fromBytes: 0, untilBytes: halfBytes }, running);
+    flipByte(0);
+    const hash = running.hashes.take(running.key);
+    if (hash === undefined) throw new Error('a hash was begun');
+    return { access, hash, ctimeNs: statSync(partialPath(), { bigint: true }).ctimeNs };
+  };
+
+  beforeEach(async () => {
+    await folder.disk.openPartial(content);
+    await write(allIndexes);
+  });
+
+  it('reads on where hashing ahead ended, while it is told that nothing changed', async () => {
+    const { access, hash, ctimeNs } = await hashThenFlip();
+    expect(finishPartial(access, content, { running: hash, soundAtNs: ctimeNs })).toBe('complete');
+    access.close();
+  });
+
+  it('reads all again when it was another time or another file', async () => {
+    const { access, hash, ctimeNs } = await hashThenFlip();
+    expect(finishPartial(access, content, { running: hash, soundAtNs: ctimeNs - 1n })).toBe('wrong-hash');
+    const other = new RunningHash(hash.inode + 1n);
+    other.take(bytes, 0);
+    expect(finishPartial(access, content, { running: other, soundAtNs: ctimeNs })).toBe('wrong-hash');
+    access.close();
+  });
+
+  it('calls nothing wrong that is right when all is read again', async () => {
+    flipByte(0);
+    const { access, hash, ctimeNs } = await hashThenFlip();
+    expect(finishPartial(access, content, { running: hash, soundAtNs: ctimeNs })).toBe('complete');
+    access.close();
+  });
+});
+
+describe('a hash that goes on over several calls', () => {
+  it('goes on in the same file only, without a gap', () => {
+    const hashes = new RunningHashes();
+    hashes.at('file', 1n, 0).take(bytes.subarray(0, 100), 0);
+    expect(() => hashes.at('file', 1n, 101)).toThrow();
+    expect(() => hashes.at('file', 2n, 100)).toThrow();
+    expect(() => hashes.at('other', 1n, 100)).toThrow();
+    hashes.at('file', 1n, 100).take(bytes.subarray(50, 200), 50);
+    expect(hashes.take('file')?.digest()).toBe(hashOf(bytes.subarray(0, 200)));
+    expect(hashes.take('file')).toBeUndefined();
+  });
+
+  it('is forgotten when very many were begun after it', () => {
+    const hashes = new RunningHashes();
+    for (let i = 0; i < 300; i++) hashes.at(`${i}`, 1n, 0).take(bytes.subarray(0, 10), 0);
+    expect(() => hashes.at('0', 1n, 10)).toThrow();
+    expect(hashes.at('299', 1n, 10).positionBytes).toBe(10);
   });
 });
 
