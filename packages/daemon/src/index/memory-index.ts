@@ -176,6 +176,13 @@ export class MemoryIndex implements ContentIndex {
       .slice(0, limit);
   }
 
+  /** What was committed, as an index of its own: what a process finds that comes after a killed one, or an old copy. */
+  clone(): MemoryIndex {
+    const copy = new MemoryIndex(this.folder, this.#randomBytes);
+    copy.#stored = copyOf(this.#stored);
+    return copy;
+  }
+
   transact<T>(work: (tx: IndexTransaction) => T): T {
     if (this.#busy) throw new IndexError('misuse', 'a transaction of this index is running already');
     const before = this.#stored;
