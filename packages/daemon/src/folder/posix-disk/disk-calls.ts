@@ -10,12 +10,14 @@ import type {
   HashedFile,
   ReadChunk,
 } from '../../core/ports/folder-disk.js';
+import type { HistoryCopy, HistoryFile } from '../../core/ports/history-area.js';
 import { accessDirectories } from './access-directories.js';
 import { type PackedChunks, readChunks } from './chunk-reading.js';
 import type { DirectoryAccess } from './directory-access.js';
 import { listDirectory, type PackedListing, statNames } from './directory-listing.js';
 import { attempt, succeeded } from './disk-failure.js';
 import { type ByteRange, hashFile } from './file-hashing.js';
+import { listHistory, removeHistory, takeHistoryCopy } from './history-files.js';
 import { locateEntry } from './location.js';
 import { lstatAt } from './naming-steps.js';
 import {
@@ -88,7 +90,10 @@ export type DiskCall =
       readonly op: 'flush-directories';
       readonly directories: readonly (string | { readonly area: AreaPath })[];
     }
-  | { readonly op: 'measure-space' };
+  | { readonly op: 'measure-space' }
+  | { readonly op: 'take-history-copy'; readonly area: AreaPath }
+  | { readonly op: 'remove-history'; readonly areas: readonly AreaPath[] }
+  | { readonly op: 'list-history'; readonly limit: number };
 
 export interface DiskReplies {
   list: PackedListing;
@@ -109,6 +114,9 @@ export interface DiskReplies {
   run: PackedReplies;
   'flush-directories': undefined;
   'measure-space': { freeBytes: number; totalBytes: number };
+  'take-history-copy': HistoryCopy;
+  'remove-history': readonly DiskResult<undefined>[];
+  'list-history': readonly HistoryFile[];
 }
 
 export type DiskOp = DiskCall['op'];
@@ -202,6 +210,12 @@ function dispatch(
       return undefined;
     case 'measure-space':
       return measureSpace(access);
+    case 'take-history-copy':
+      return takeHistoryCopy(access, call.area);
+    case 'remove-history':
+      return removeHistory(access, call.areas);
+    case 'list-history':
+      return listHistory(access, call.limit);
   }
 }
 

@@ -43,7 +43,7 @@ export function hashFile(
   const file = openRegular(reach(access, locateEntry(path)));
   try {
     if (!isExpected(file.stats, expected)) throw changedMeanwhile();
-    const content = hashContent(file, isAborted);
+    const content = hashOpenFile(file, isAborted);
     const after = fstatSync(file.fd, { bigint: true });
     if (!isUntouched(file.stats, after)) throw changedMeanwhile();
     return { stat: toFileStat(after), content };
@@ -117,7 +117,8 @@ export function cutFile(
   return { chunks, endBytes };
 }
 
-function hashContent(file: OpenFile, isAborted: () => boolean): Content & { type: 'file' } {
+/** Chunks, their hashes and the hash of an open file. Throws `aborted`. */
+export function hashOpenFile(file: OpenFile, isAborted: () => boolean): Content & { type: 'file' } {
   const sizeBytes = Number(file.stats.size);
   if (sizeBytes <= chunkParameters(sizeBytes).minBytes) return hashOneChunk(file.fd, sizeBytes);
   const whole = new Blake3Hasher();

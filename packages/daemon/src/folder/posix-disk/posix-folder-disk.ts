@@ -16,6 +16,7 @@ import type {
   StepResult,
   WriteChunk,
 } from '../../core/ports/folder-disk.js';
+import type { HistoryArea } from '../../core/ports/history-area.js';
 import { handOver, handOverSteps } from './call-buffers.js';
 import { cutBatch } from './call-pieces.js';
 import { AREA_NAME } from './directory-access.js';
@@ -44,6 +45,7 @@ export interface FolderDiskOptions extends DiskThreadsOptions {
 
 /** A folder's disk that can be closed. */
 export interface ClosableFolderDisk extends FolderDisk {
+  readonly history: HistoryArea;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,16 @@ export function createArea(rootPath: string): void {
 
 class PosixFolderDisk implements ClosableFolderDisk {
   readonly #hashedAhead = new HashedAhead();
+  readonly history: HistoryArea = {
+    takeCopy: (area, sizeBytes) => this.#call(laneFor(sizeBytes), { op: 'take-history-copy', area }),
+    remove: (areas) =>
+      this.#eachPiece(
+        cutBatch(areas, PIECE, () => 0),
+        (piece) => this.#call('short', { op: 'remove-history', areas: piece }),
+        (_piece, failure) => failure,
+      ),
+    list: (limit) => this.#call('long', { op: 'list-history', limit }),
+  };
 
   constructor(
     private readonly rootPath: string,

@@ -152,7 +152,7 @@ function createTemp(access: DirectoryAccess, temp: Location, mode: number): numb
   }
 }
 
-function finishCopy(path: string, prepare: (fd: number, sizeBytes: number) => void): BigIntStats {
+export function finishCopy(path: string, prepare: (fd: number, sizeBytes: number) => void): BigIntStats {
   const { fd, stats } = openRegular(path, 'write');
   try {
     prepare(fd, Number(stats.size));
@@ -164,7 +164,7 @@ function finishCopy(path: string, prepare: (fd: number, sizeBytes: number) => vo
 }
 
 /** Copies what an open file holds, sharing the blocks where the file system can; through the handle, not the name. */
-function copyOpenFile(fd: number, to: string): void {
+export function copyOpenFile(fd: number, to: string): void {
   if (process.platform === 'linux') {
     copyFileSync(`/proc/self/fd/${fd}`, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     // The copy has the source's mode, which may forbid to open it.
@@ -185,7 +185,7 @@ function copyOpenFile(fd: number, to: string): void {
   }
 }
 
-function removeLeftover(path: string): void {
+export function removeLeftover(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
