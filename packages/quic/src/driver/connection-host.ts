@@ -10,6 +10,7 @@ import type { Refusal } from './peer-judgement.js';
 import type { PeerPath } from './peer-path.js';
 import type { QuicheConnection } from './quiche-binding.js';
 import type { ReceiveSlab } from './receive-slab.js';
+import type { UnsentClose } from './unsent-close.js';
 
 /** What a connection needs of its endpoint. */
 export interface ConnectionHost {
@@ -30,7 +31,11 @@ export interface ConnectionHost {
   /** The peer of a dialled connection has another address than before. */
   handleMoved(connection: QuicConnection, from: SocketAddress): void;
   handleRejected(connection: QuicConnection, refusal: Refusal): void;
-  handleEnded(connection: QuicConnection, info: CloseInfo, closing: ClosingDatagram | undefined): void;
+  handleEnded(
+    connection: QuicConnection,
+    info: CloseInfo,
+    closing: ClosingDatagram | UnsentClose | undefined,
+  ): void;
 }
 
 export interface ConnectionSetup {

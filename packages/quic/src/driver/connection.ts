@@ -34,6 +34,7 @@ import type { QuicStream } from './stream.js';
 import { createStreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
+import { UnsentClose } from './unsent-close.js';
 
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
@@ -182,7 +183,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
     } catch {
       // Closed already.
     }
-    this.#end(info, this.#sending.takeClosing());
+    const take = () => this.#sending.takeClosing();
+    this.#end(info, take() ?? new UnsentClose(this.quiche, this.setup.path, take));
   }
 
   stats(): ConnectionStats {
@@ -357,7 +359,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.abandon(true, closing.code, { by: 'local', code: closing.code, reason: closing.reason });
   }
 
-  #end(info: CloseInfo, closing: ClosingDatagram | undefined): void {
+  #end(info: CloseInfo, closing: ClosingDatagram | UnsentClose | undefined): void {
     if (this.#closeInfo !== undefined) return;
     this.#closeInfo = info;
     const detail = info.code === undefined ? info.reason : `${info.code} ${info.reason}`;

@@ -27,6 +27,7 @@ import type { Refusal } from './peer-judgement.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { StatelessReset } from './stateless-reset.js';
+import { UnsentClose } from './unsent-close.js';
 
 const DEFAULT_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
 const SCRATCH_BYTES = 64 * 1024;
@@ -211,7 +212,11 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     else this.#rejectedHandler?.({ remote: connection.remoteAddress, closeCode, reason });
   }
 
-  handleEnded(connection: QuicConnection, info: CloseInfo, closing: ClosingDatagram | undefined): void {
+  handleEnded(
+    connection: QuicConnection,
+    info: CloseInfo,
+    closing: ClosingDatagram | UnsentClose | undefined,
+  ): void {
     this.counters.countEnded(connection, info);
     const keys = this.#keys.get(connection) ?? [];
     this.#keys.delete(connection);
@@ -219,7 +224,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     if (connection.role === 'dialler') this.#dialler.handleEnded(connection);
     else this.#acceptor.handleEnded(connection);
     for (const key of keys) this.#routes.delete(key);
-    if (closing !== undefined) this.#lingering.add(keys, closing, connection.remoteAddress);
+    if (closing instanceof UnsentClose) this.#lingering.addUnsent(keys, closing, connection.remoteAddress);
+    else if (closing !== undefined) this.#lingering.add(keys, closing, connection.remoteAddress);
   }
 
   // --- packets

@@ -2,13 +2,20 @@ import type { SocketAddress } from '../transport.js';
 import { CLOSE_REPEATS_MS, ClosingRoute } from './closing-route.js';
 import type { ClosingDatagram } from './packet-sender.js';
 import type { Route } from './route.js';
+import { UNSENT_CLOSE_TRIES, type UnsentClose } from './unsent-close.js';
 
 /** More closes than this are not repeated at once: the oldest gives way. */
 const MAX_LINGERING = 4_096;
 
+interface Lingerer extends Route {
+  /** Once more, before the endpoint goes. */
+  repeat(): void;
+  stop(): void;
+}
+
 /** Connections that were closed here and are remembered a little longer, so that their close arrives. */
 export class Lingering {
-  readonly #keys = new Map<ClosingRoute, readonly string[]>();
+  readonly #keys = new Map<Lingerer, readonly string[]>();
 
   constructor(
     private readonly routes: Map<string, Route>,
@@ -27,8 +34,29 @@ export class Lingering {
       lingerMs,
       onOver: () => this.#forget(route),
     });
-    this.#keys.set(route, keys);
-    for (const key of keys) this.routes.set(key, route);
+    this.#keep(route, keys);
+  }
+
+  /** Stands in for a connection whose close cannot be sent yet, until it can, or for a second. */
+  addUnsent(keys: readonly string[], unsent: UnsentClose, to: SocketAddress): void {
+    if (this.#keys.size >= MAX_LINGERING) this.#forgetOldest();
+    const proceed = (closing: ClosingDatagram | undefined): void => {
+      if (closing === undefined || !this.#keys.has(waiting)) return;
+      this.#forget(waiting);
+      this.add(keys, closing, to);
+    };
+    const untilMs = performance.now() + UNSENT_CLOSE_TRIES.untilMs;
+    const timer = setInterval(() => {
+      proceed(unsent.handleTime());
+      if (performance.now() >= untilMs) this.#forget(waiting);
+    }, UNSENT_CLOSE_TRIES.intervalMs);
+    timer.unref();
+    const waiting: Lingerer = {
+      receive: (datagram, host, port) => proceed(unsent.receive(datagram, host, port)),
+      repeat: () => proceed(unsent.handleTime()),
+      stop: () => clearInterval(timer),
+    };
+    this.#keep(waiting, keys);
   }
 
   /** Repeats every close once more, and forgets all of them. */
@@ -38,6 +66,11 @@ export class Lingering {
     for (const route of [...this.#keys.keys()]) this.#forget(route);
   }
 
+  #keep(route: Lingerer, keys: readonly string[]): void {
+    this.#keys.set(route, keys);
+    for (const key of keys) this.routes.set(key, route);
+  }
+
   #forgetOldest(): void {
     for (const route of this.#keys.keys()) {
       this.#forget(route);
@@ -45,7 +78,7 @@ export class Lingering {
     }
   }
 
-  #forget(route: ClosingRoute): void {
+  #forget(route: Lingerer): void {
     route.stop();
     for (const key of this.#keys.get(route) ?? []) {
       if (this.routes.get(key) === route) this.routes.delete(key);
