@@ -4,7 +4,7 @@ import type { ApplyOutcome, ApplyTask, Recovered } from '../core/ports/applier.j
 import type { ContentIndex, Held, IndexRow, IndexTransaction } from '../core/ports/content-index.js';
 import type { FileStat } from '../core/ports/folder-disk.js';
 import { mergeRemote } from '../core/reconcile/merge-remote.js';
-import { sameVersion } from '../core/reconcile/version-order.js';
+import { compareVersions, sameVersion } from '../core/reconcile/version-order.js';
 
 type Applied = Extract<ApplyOutcome, { outcome: 'applied' }>;
 
@@ -46,6 +46,7 @@ export function commitRecovered(
   context.index.transact((tx) => {
     for (const item of recovered) {
       holdEntry(tx, item.path, item.entry, item.stat, whole);
+      announceRecovered(tx, item);
       if (item.movedFrom !== undefined) {
         const row = tx.get(item.movedFrom);
         if (row !== undefined) tx.put({ ...row, held: undefined });
@@ -55,6 +56,18 @@ export function commitRecovered(
       tx.removeIntent(item.intentId);
     }
   });
+}
+
+/**
+ * What was brought here from elsewhere was known before it was held. What a command made here is not, when the crash came
+ * before it was stored: it stands on the disk, so it becomes known now.
+ */
+function announceRecovered(tx: IndexTransaction, { path, entry, stat }: Recovered): void {
+  const row = tx.get(path);
+  // A directory may stand without an entry of its own.
+  if (row === undefined || stat?.type === 'directory') return;
+  if (row.known !== undefined && compareVersions(entry.version, row.known.version) <= 0) return;
+  tx.put({ ...row, known: entry, sequence: tx.nextSequence(), source: undefined });
 }
 
 /** Follows in the index alone where what is wanted stands on the disk already. */

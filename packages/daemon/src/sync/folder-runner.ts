@@ -14,6 +14,7 @@ import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
 import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
 import { FolderScans, type FolderScansOptions } from './folder-scans.js';
 import { LocalChanges } from './local-changes.js';
+import { LocalEdits, type LocalEditsDependencies } from './local-edits.js';
 import { awaitedCopyPath } from './lost-version.js';
 import { NamedTimers } from './named-timers.js';
 import { PathLocks } from './path-locks.js';
@@ -54,6 +55,8 @@ const RECONSIDER_MS = 30_000;
 /** One shared folder at work: what changes here becomes versions, what changes elsewhere is brought here. */
 export class FolderRunner implements LinkedFolder {
   readonly receipts: FolderReceipts;
+  /** Changes that commands make. */
+  readonly edits: LocalEdits;
   private readonly scans: FolderScans;
   private readonly remote: RemoteChanges;
   private readonly fetch: ContentFetch;
@@ -72,6 +75,12 @@ export class FolderRunner implements LinkedFolder {
     this.timers = new NamedTimers(clock);
     const locks = new PathLocks((paths) => this.scans.hintParents(paths));
     this.receipts = new FolderReceipts(index);
+    const onSuperseded: LocalEditsDependencies['onSuperseded'] = (lost, winner, tx) => {
+      const copyPath = awaitedCopyPath(lost, winner, tx.get, blake3);
+      if (copyPath !== undefined) this.receipts.awaitCopyOf(lost.path, copyPath);
+      this.receipts.settled(lost.path);
+      this.wakeReceipts();
+    };
     const local = new LocalChanges({
       index,
       disk,
@@ -80,12 +89,7 @@ export class FolderRunner implements LinkedFolder {
       clock,
       device,
       onAuthored: () => this.authored(),
-      onSuperseded: (lost, winner, tx) => {
-        const copyPath = awaitedCopyPath(lost, winner, tx.get, blake3);
-        if (copyPath !== undefined) this.receipts.awaitCopyOf(lost.path, copyPath);
-        this.receipts.settled(lost.path);
-        this.wakeReceipts();
-      },
+      onSuperseded,
       lookAgain: (directory, afterMs) => this.scans.hint(directory, afterMs),
     });
     this.remote = new RemoteChanges({ index, clock, blake3, device, receipts: this.receipts });
@@ -116,6 +120,12 @@ export class FolderRunner implements LinkedFolder {
       onFailed: (error) => deps.events.failed('applying changes', error),
       onIdle: () => this.scans.applierRests(),
       relays: () => this.links.size > 1,
+    });
+    this.edits = new LocalEdits({
+      ...{ index, applier: deps.applier, locks, clock, device, onSuperseded },
+      scan: (paths) => this.scans.scan({ kind: 'directories', paths }),
+      onAuthored: () => this.authored(),
+      onBehind: (paths) => this.applying.consider(paths),
     });
     this.scans = new FolderScans(
       {
