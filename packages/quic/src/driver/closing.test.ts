@@ -61,6 +61,21 @@ describe('a close', () => {
     expect(await dialled.closed).toEqual({ by: 'peer', code: 6, reason: 'shutting down' });
   });
 
+  it('arrives though the congestion window is full, for which quiche sends none', async () => {
+    for (const isEndpoint of [false, true]) {
+      const [dialler, acceptor] = [await endpoints.create(), await endpoints.create()];
+      const incoming = new Promise<Connection>((resolve) => acceptor.onConnection(resolve));
+      const dialled = await dial(dialler, acceptor.localAddress);
+      const accepted = await incoming;
+      const stream = await dialled.openUni();
+      void stream.write(Buffer.alloc(10_000_000)).catch(() => {});
+      // Nobody reads: the window of the stream is used up, and what is queued cannot be flushed before the close.
+      await new Promise((resolve) => setImmediate(resolve));
+      await (isEndpoint ? dialler : dialled).close(6, 'shutting down');
+      expect(await accepted.closed).toEqual({ by: 'peer', code: 6, reason: 'shutting down' });
+    }
+  });
+
   it('of a dialler whose handshake was only just complete arrives', async () => {
     const [dialler, acceptor] = [await endpoints.create(), await endpoints.create()];
     const connection = await dial(dialler, acceptor.localAddress);

@@ -152,6 +152,18 @@ describe('the pinned binding: handshakes', () => {
     expect(server.isClosed()).toBe(false);
   });
 
+  it('sends no close while the congestion window is full, until its probe timeout', async () => {
+    const { client } = established();
+    while ((client.streamSend(0, Buffer.alloc(50_000), false) ?? 0) > 0) flush(client);
+    client.close(true, 4, Buffer.from('not paired'));
+    expect(flush(client)).toEqual([]);
+    expect(client.isDraining()).toBe(false);
+    await new Promise((resolve) => setTimeout(resolve, (client.timeout() ?? 0) + 2));
+    client.onTimeout();
+    expect(flush(client)).toHaveLength(1);
+    expect(client.isDraining()).toBe(true);
+  });
+
   it('lets a dialler close only after its Finished was sent', () => {
     const [client, server] = [connect(configOf()), accept(configOf())];
     deliver(flush(client), server, CLIENT);
