@@ -274,6 +274,10 @@ export class Daemon {
             indexFileOf: (id) => indexFileOf(home, id),
             diskThreads,
             rescanIntervalMs: () => settings.value('rescanIntervalSeconds') * 1000,
+            massDelete: () => {
+              const limits = settings.value('guard.massDelete');
+              return limits === 'off' ? undefined : limits;
+            },
           },
           events,
         ),

@@ -7,6 +7,7 @@ import { shortId } from '../render/devices.js';
 import { count } from '../render/quantity.js';
 import { renderTable } from '../render/table.js';
 import { printable } from '../render/text.js';
+import { addFolderDecisions } from './folder-decisions.js';
 
 interface AddOptions {
   readonly id?: string;
@@ -31,6 +32,7 @@ export function addFolderCommands(program: Command, app: App): void {
   addList(group, app);
   addRemove(group, app);
   addRescan(group, app);
+  addFolderDecisions(group, app);
 }
 
 function addAdd(group: Command, app: App): void {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { MassDeleteLimits } from '../core/guards/mass-delete.js';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { parentOf } from '../core/model/relative-path.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
@@ -24,6 +25,7 @@ export interface FolderAssemblyDependencies {
   readonly blake3: Blake3;
   readonly indexFileOf: (id: FolderId) => string;
   readonly rescanIntervalMs: () => number;
+  readonly massDelete: () => MassDeleteLimits | undefined;
   /** Serves the disks of all folders. */
   readonly diskThreads: DiskThreads;
 }
@@ -79,6 +81,7 @@ export function assembleFolder(
       label: place.label,
       rescanIntervalMs: deps.rescanIntervalMs(),
       unwatchedIntervalMs: UNWATCHED_INTERVAL_MS,
+      massDelete: deps.massDelete,
     },
   );
   const close = async () => {

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
+import { MASS_DELETE_DEFAULTS, type MassDeleteLimits } from '../core/guards/mass-delete.js';
 
 /** How a setting is read from and written as text. `parse` returns undefined for what it does not take. */
 interface SettingDefinition<T> {
@@ -29,6 +30,7 @@ export interface SettingValues {
   readonly discovery: boolean;
   readonly 'log.level': LogLevel;
   readonly rescanIntervalSeconds: number;
+  readonly 'guard.massDelete': MassDeleteLimits | 'off';
 }
 
 export type SettingKey = keyof SettingValues;
@@ -80,6 +82,14 @@ export const SETTINGS: { readonly [K in SettingKey]: SettingDefinition<SettingVa
     format: String,
     appliesLive: true,
   },
+  'guard.massDelete': {
+    description: 'When many files are deleted within ten minutes, they are held until you approve.',
+    takes: "on, off, or a share of the folder and a number of files, both to be exceeded, such as '25%,100'",
+    defaultValue: () => MASS_DELETE_DEFAULTS,
+    parse: parseMassDelete,
+    format: (value) => (value === 'off' ? 'off' : `${value.percent}%,${value.files}`),
+    appliesLive: true,
+  },
 };
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
@@ -105,6 +115,15 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const [, v6, v4] = match;
   if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port } : undefined;
   return v4 !== undefined && isIPv4(v4) ? { host: v4, port } : undefined;
+}
+
+function parseMassDelete(text: string): MassDeleteLimits | 'off' | undefined {
+  const isOn = parseSwitch(text);
+  if (isOn !== undefined) return isOn ? MASS_DELETE_DEFAULTS : 'off';
+  const match = /^(\d{1,3})\s*%\s*,\s*(\d{1,9})$/.exec(text.trim());
+  const percent = parseWholeNumber(match?.[1] ?? '', 0, 100);
+  const files = parseWholeNumber(match?.[2] ?? '', 0, 999_999_999);
+  return percent === undefined || files === undefined ? undefined : { percent, files };
 }
 
 function parseSwitch(text: string): boolean | undefined {

@@ -3,6 +3,7 @@ import { ConfigError } from '../config/config-error.js';
 import { ApiError, ApiErrorCode, type MethodName } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
 import type { DaemonParts } from './daemon-parts.js';
+import { folderDecisionHandlers } from './folder-decision-handlers.js';
 import { folderHandlers } from './folder-handlers.js';
 import { pairingHandlers } from './pairing-handlers.js';
 import { statusHandlers } from './status-handlers.js';
@@ -14,6 +15,7 @@ export function createHandlers(parts: DaemonParts): Handlers {
   const handlers: Handlers = {
     ...statusHandlers(parts),
     ...folderHandlers(parts),
+    ...folderDecisionHandlers(parts),
     ...pairingHandlers(parts),
     ...syncHandlers(parts),
     'config.get': async ({ key }) => ({ ...settings.get(key) }),

@@ -6,6 +6,7 @@ import type { DeviceStatus, FolderStatus, StatusReport } from '../local-api/sche
 import type { Handlers } from '../local-api/server.js';
 import type { FolderRunner } from '../sync/folder-runner.js';
 import type { DaemonParts } from './daemon-parts.js';
+import { describeHeld } from './held-deletions.js';
 
 const MAX_PROBLEMS = 100;
 /** By then a device that is connected has said which folders it shares. */
@@ -62,7 +63,14 @@ function folderStatus(folder: FolderAtWork, parts: DaemonParts): FolderStatus {
   }
   const { runner } = assembled;
   const counts = runner.counts();
-  const own = runner.problems(MAX_PROBLEMS).map(({ path: at, code, text }) => ({ path: at, code, text }));
+  const held = runner.heldDeletions();
+  const nameOf = (device: DeviceKey) =>
+    device === parts.ownDevice ? 'this device' : (parts.devices.get(device)?.name ?? device);
+  const own = runner.problems(MAX_PROBLEMS).map(({ path: at, code, text }) => ({
+    path: at,
+    code,
+    text: code === 'mass-delete' && held !== undefined ? describeHeld(held, id, nameOf) : text,
+  }));
   return {
     id,
     label,
@@ -71,6 +79,7 @@ function folderStatus(folder: FolderAtWork, parts: DaemonParts): FolderStatus {
     state: runner.activity(),
     ...counts,
     problems: [...setting.sharedWith.flatMap((device) => notSharedThere(device, runner, parts)), ...own],
+    ...(held === undefined ? {} : { held }),
     peers: setting.sharedWith.map((device) =>
       peerStatus(device, runner, { needsNothing: counts.needFiles === 0 }, parts),
     ),

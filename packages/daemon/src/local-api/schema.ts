@@ -53,6 +53,16 @@ const FolderStatus = z.object({
   needBytes: z.number(),
   conflicts: z.number(),
   problems: z.array(Problem).readonly(),
+  /** Deletions that wait for `folders.approve` or `folders.refuse`; there while the state is `held`. */
+  held: z
+    .object({
+      files: z.number(),
+      /** The first of them. */
+      paths: z.array(z.string()).readonly(),
+      /** Who deleted them. */
+      devices: z.array(z.string()).readonly(),
+    })
+    .optional(),
   peers: z
     .array(
       z.object({
@@ -220,6 +230,24 @@ export const methods = {
     event: z.never(),
   },
   'folders.remove': { params: z.object({ id: z.string() }), result: FolderSummary, event: z.never() },
+  /** Lets held deletions go. Error `conflict` where nothing is held. */
+  'folders.approve': {
+    params: z.object({ id: z.string() }),
+    result: z.object({ id: z.string(), label: z.string(), files: z.number() }),
+    event: z.never(),
+  },
+  /** Takes held deletions back, or declines an offer. Error `conflict` where there is nothing to refuse. */
+  'folders.refuse': {
+    params: z.object({ id: z.string() }),
+    result: z.object({
+      kind: z.enum(['deletions', 'offer']),
+      id: z.string(),
+      label: z.string(),
+      /** Of `deletions`: how many are kept. */
+      files: z.number(),
+    }),
+    event: z.never(),
+  },
   /** Returns when the whole folder was looked at. */
   'folders.rescan': {
     params: z.object({ id: z.string() }),

@@ -34,6 +34,8 @@ export interface ApplyLoopDependencies {
   readonly onIdle: () => void;
   /** True when there are other devices than the one an entry came from. */
   readonly relays: () => boolean;
+  /** Known deletions are not to be done for now. */
+  readonly holdsDeletions: () => boolean;
 }
 
 const BATCH_PATHS = 512;
@@ -271,6 +273,7 @@ export class ApplyLoop {
       index: this.deps.index,
       blake3: this.deps.blake3,
       fetched: (path: RelativePath, content: FileContent) => this.fetchedFor(path, content),
+      holdsDeletions: this.deps.holdsDeletions(),
     };
     const plan = planBatch(paths, planning);
     const displaced = plan.tasks.flatMap((task) =>

@@ -32,6 +32,8 @@ export interface ApplyPlanContext {
   readonly blake3: Blake3;
   /** The content of this hash, when it was fetched for this path. */
   readonly fetched: (path: RelativePath, content: FileContent) => FileSource | undefined;
+  /** Nothing is deleted for now; moves are no deletions. */
+  readonly holdsDeletions: boolean;
 }
 
 /** Plans paths together: with the parents they need, and with moves found among them. */
@@ -145,6 +147,7 @@ function addPlan(
       else into.tasks.push(taskOf(item, plan.entry, { kind: 'directory' }));
       return;
     case 'remove':
+      if (context.holdsDeletions) return;
       if (stillHolds(path, planned, context.index)) into.waiting.push(path);
       else into.tasks.push(taskOf(item, plan.entry, { kind: 'remove' }));
   }

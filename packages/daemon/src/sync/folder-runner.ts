@@ -1,3 +1,4 @@
+import { MASS_DELETE_DEFAULTS, type MassDeleteLimits } from '../core/guards/mass-delete.js';
 import type { DeviceKey, FolderId, IndexId } from '../core/model/identifiers.js';
 import type { Problem } from '../core/model/problem.js';
 import type { DirectoryPath, RelativePath } from '../core/model/relative-path.js';
@@ -10,6 +11,7 @@ import type { FolderState, SequencedEntry } from '../core/wire/frames.js';
 import { commitRecovered } from './apply-commit.js';
 import { ApplyLoop } from './apply-loop.js';
 import { ContentFetch, type Progress } from './content-fetch.js';
+import { DeletionGuard, type HeldDeletions } from './deletion-guard.js';
 import type { FolderLink, LinkedFolder, OutgoingEntry } from './folder-link.js';
 import { type DurableReceipt, FolderReceipts } from './folder-receipts.js';
 import { FolderScans, type FolderScansOptions } from './folder-scans.js';
@@ -44,9 +46,11 @@ export interface FolderEvents {
 
 export interface FolderRunnerOptions extends FolderScansOptions {
   readonly label: string;
+  /** From how many deletions at once on they are held; undefined for never. Asked for each time. */
+  readonly massDelete?: () => MassDeleteLimits | undefined;
 }
 
-export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'error';
+export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'held' | 'error';
 
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
@@ -58,6 +62,7 @@ export class FolderRunner implements LinkedFolder {
   /** Changes that commands make. */
   readonly edits: LocalEdits;
   private readonly scans: FolderScans;
+  private readonly deletions: DeletionGuard;
   private readonly remote: RemoteChanges;
   private readonly fetch: ContentFetch;
   private readonly applying: ApplyLoop;
@@ -81,6 +86,13 @@ export class FolderRunner implements LinkedFolder {
       this.receipts.settled(lost.path);
       this.wakeReceipts();
     };
+    this.deletions = new DeletionGuard({
+      index,
+      clock,
+      device,
+      limits: options.massDelete ?? (() => MASS_DELETE_DEFAULTS),
+      onHeldBack: (path, reason) => this.receipts.unplaceable(path, reason),
+    });
     const local = new LocalChanges({
       index,
       disk,
@@ -88,11 +100,19 @@ export class FolderRunner implements LinkedFolder {
       locks,
       clock,
       device,
+      deletions: this.deletions,
       onAuthored: () => this.authored(),
       onSuperseded,
       lookAgain: (directory, afterMs) => this.scans.hint(directory, afterMs),
     });
-    this.remote = new RemoteChanges({ index, clock, blake3, device, receipts: this.receipts });
+    this.remote = new RemoteChanges({
+      index,
+      clock,
+      blake3,
+      device,
+      receipts: this.receipts,
+      deletions: this.deletions,
+    });
     this.fetch = new ContentFetch({
       folder: deps.folder,
       index,
@@ -120,6 +140,7 @@ export class FolderRunner implements LinkedFolder {
       onFailed: (error) => deps.events.failed('applying changes', error),
       onIdle: () => this.scans.applierRests(),
       relays: () => this.links.size > 1,
+      holdsDeletions: () => this.deletions.isHolding,
     });
     this.edits = new LocalEdits({
       ...{ index, applier: deps.applier, locks, clock, device, onSuperseded },
@@ -192,12 +213,34 @@ export class FolderRunner implements LinkedFolder {
 
   activity(): FolderActivity {
     if (this.scans.isRootLost) return 'error';
+    if (this.deletions.isHolding) return 'held';
     if (this.applying.isBusy) return 'syncing';
     return this.scans.isScanning ? 'scanning' : 'idle';
   }
 
   problems(limit: number): readonly Problem[] {
     return [...this.scans.problems(), ...this.deps.index.problems(limit)];
+  }
+
+  /** Deletions that wait for a person to decide. */
+  heldDeletions(): HeldDeletions | undefined {
+    return this.deletions.held();
+  }
+
+  /** Lets held deletions go: what is gone here is announced, what was deleted elsewhere is deleted here. */
+  async approveDeletions(): Promise<void> {
+    await this.scans.between(() => this.deletions.approve());
+    this.applying.considerAll();
+    await this.scans.scan({ kind: 'everything' });
+  }
+
+  /** Takes held deletions back: what is gone here is got again, what was deleted elsewhere is told to be there. */
+  async refuseDeletions(): Promise<void> {
+    await this.scans.between(() => {
+      const { kept } = this.deletions.refuse();
+      this.nowHeld(kept);
+    });
+    this.applying.considerAll();
   }
 
   progress(): readonly Progress[] {

@@ -145,6 +145,13 @@ export class FolderScans {
     });
   }
 
+  /** Does this between two scans. */
+  between(work: () => void): Promise<void> {
+    const result = this.queue.then(work, work);
+    this.queue = result;
+    return result;
+  }
+
   /** One scan at a time. */
   scan(scope: Hinted): Promise<number> {
     const { signal } = this.stopping;

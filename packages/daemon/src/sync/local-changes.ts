@@ -10,6 +10,7 @@ import type { Difference, Scanner, ScanScope } from '../core/ports/scanner.js';
 import { authorMetadata, authorVersion } from '../core/reconcile/author-version.js';
 import { isImplicitDirectory } from '../core/reconcile/plan-path.js';
 import { findEntryLimit } from '../core/wire/batching.js';
+import type { DeletionGuard } from './deletion-guard.js';
 import { isSettled, sameStat } from './held-state.js';
 import { contentsOfMoved, groupMoves, type MovedContents } from './local-moves.js';
 import type { PathLocks } from './path-locks.js';
@@ -21,6 +22,7 @@ export interface LocalChangesDependencies {
   readonly locks: PathLocks;
   readonly clock: Clock;
   readonly device: DeviceKey;
+  readonly deletions: Pick<DeletionGuard, 'admit' | 'beginScan' | 'endScan'>;
   /** Called after each commit that made versions. */
   readonly onAuthored: () => void;
   /** A version made here came over one that was announced and never stood here. Inside the transaction. */
@@ -67,15 +69,20 @@ export class LocalChanges {
   async scan(scope: ScanScope, signal: AbortSignal): Promise<number> {
     let authored = 0;
     let window: Difference[] = [];
+    const listed = new Set<string>();
+    this.deps.deletions.beginScan();
     for await (const batch of this.deps.scanner.scan(scope, signal)) {
       this.noteProblems(batch.problems, batch.listed);
+      if (scope.kind === 'directories') for (const directory of batch.listed) listed.add(directory);
       for (const difference of batch.differences) window.push(difference);
       if (window.length >= WINDOW) {
         authored += await this.authorAll(window, signal);
         window = [];
       }
     }
-    return authored + (await this.authorAll(window, signal));
+    authored += await this.authorAll(window, signal);
+    this.deps.deletions.endScan(scope.kind, listed);
+    return authored;
   }
 
   /** Hashes again what was hashed too soon after it changed. Returns how many were looked at. */
@@ -114,7 +121,8 @@ export class LocalChanges {
     });
   }
 
-  private async authorAll(differences: readonly Difference[], signal: AbortSignal): Promise<number> {
+  private async authorAll(found: readonly Difference[], signal: AbortSignal): Promise<number> {
+    const differences = this.deps.deletions.admit(found);
     const moved = contentsOfMoved(differences);
     let authored = 0;
     let batch: Difference[] = [];

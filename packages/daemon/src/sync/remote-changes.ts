@@ -11,6 +11,7 @@ import { mergeRemote } from '../core/reconcile/merge-remote.js';
 import { isNeedlessCopy } from '../core/reconcile/needless-copy.js';
 import { sameVersion } from '../core/reconcile/version-order.js';
 import type { SequencedEntry } from '../core/wire/frames.js';
+import type { Adopted, DeletionGuard } from './deletion-guard.js';
 import type { FolderReceipts } from './folder-receipts.js';
 import { isSettled } from './held-state.js';
 import { awaitedCopyPath } from './lost-version.js';
@@ -21,6 +22,7 @@ export interface RemoteChangesDependencies {
   readonly blake3: Blake3;
   readonly device: DeviceKey;
   readonly receipts: FolderReceipts;
+  readonly deletions: Pick<DeletionGuard, 'received'>;
 }
 
 export interface Received {
@@ -37,10 +39,12 @@ export class RemoteChanges {
   receive(received: Received): { readonly changed: number; readonly toPlace: readonly RelativePath[] } {
     let changed = 0;
     const toPlace: RelativePath[] = [];
+    const adopted: Adopted[] = [];
     this.deps.index.transact((tx) => {
       for (const { sequence, entry } of received.entries) {
-        if (this.take(tx, received.device, sequence, entry, toPlace)) changed++;
+        if (this.take(tx, received.device, sequence, entry, { toPlace, adopted })) changed++;
       }
+      this.deps.deletions.received(adopted, tx);
     });
     return { changed, toPlace };
   }
@@ -50,7 +54,7 @@ export class RemoteChanges {
     device: DeviceKey,
     sequence: number,
     remote: FileEntry,
-    toPlace: RelativePath[],
+    { toPlace, adopted }: { readonly toPlace: RelativePath[]; readonly adopted: Adopted[] },
   ): boolean {
     const { receipts } = this.deps;
     const row = tx.get(remote.path);
@@ -77,6 +81,7 @@ export class RemoteChanges {
         source: cameWhole ? device : undefined,
         conflictOf: row?.conflictOf ?? originalOfConflict(remote.path),
       });
+      adopted.push({ before: row, entry });
       this.dropSeenCopies(tx, entry, toPlace);
     }
     if (isSettled(tx.get(remote.path))) receipts.settled(remote.path);

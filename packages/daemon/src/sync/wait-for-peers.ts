@@ -94,6 +94,12 @@ async function lookFirst({ runner, label }: WaitTarget, signal: AbortSignal): Pr
       `Folder ${label}: ${runner.problems(1)[0]?.text ?? 'it cannot be looked at'}`,
     );
   }
+  if (runner.activity() === 'held') {
+    throw new WaitError(
+      'cannot-come-true',
+      `Folder ${label} holds deletions until somebody decides: 'landropic folder approve ${label}' or 'landropic folder refuse ${label}'.`,
+    );
+  }
   return runner.sequence();
 }
 

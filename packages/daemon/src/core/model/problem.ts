@@ -31,4 +31,6 @@ export type ProblemCode =
   /** A version stamped more than 24 h ahead, or one whose vector and stamp disagree. */
   | 'implausible-version'
   | 'watch-failed'
-  | 'root-missing';
+  | 'root-missing'
+  /** Very many deletions at once, held until a person decides. */
+  | 'mass-delete';

@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import { type App, addCommand } from '../app.js';
+import { count } from '../render/quantity.js';
+import { printable } from '../render/text.js';
+
+/** Looking through a large folder takes as long as it takes; Ctrl-C is there. */
+const DECISION_TIMEOUT_MS = 24 * 3_600_000;
+
+/** What a person decides about a folder: held deletions. */
+export function addFolderDecisions(group: Command, app: App): void {
+  addApprove(group, app);
+  addRefuse(group, app);
+}
+
+function addApprove(group: Command, app: App): void {
+  addCommand(group, 'approve <folder>', {
+    description: 'Let very many deletions go that were held: those made here, and those made elsewhere.',
+    examples: ['landropic folder approve photos'],
+  }).action(
+    app.action<object, [string]>(async ({ output, json, call }, _options, id) => {
+      const result = await call('folders.approve', { id }, { timeoutMs: DECISION_TIMEOUT_MS });
+      if (json) output.printJson(result);
+      else
+        output.print(
+          `${printable(result.label)}: ${count(result.files, 'file')} to be deleted, as approved.`,
+        );
+    }),
+  );
+}
+
+function addRefuse(group: Command, app: App): void {
+  addCommand(group, 'refuse <folder>', {
+    description: 'Take very many deletions back that were held: the files stay, or are got again.',
+    examples: ['landropic folder refuse photos'],
+  }).action(
+    app.action<object, [string]>(async ({ output, json, call }, _options, id) => {
+      const result = await call('folders.refuse', { id }, { timeoutMs: DECISION_TIMEOUT_MS });
+      if (json) output.printJson(result);
+      else output.print(`${printable(result.label)}: ${count(result.files, 'file')} kept.`);
+    }),
+  );
+}
