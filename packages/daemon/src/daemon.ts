@@ -163,6 +163,7 @@ export class Daemon {
     discovery.start();
     const addresses = new AddressWatch({ clock });
     addresses.onAddressesChanged(() => {
+      endpoint.refreshPaths();
       discovery.refresh();
       orchestrator.networkChanged();
     });
