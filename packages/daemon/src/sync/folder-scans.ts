@@ -160,9 +160,7 @@ export class FolderScans {
       this.scanning++;
       try {
         const changed = await this.deps.local.scan(scope, signal);
-        const wasLost = this.rootProblem !== undefined;
-        this.rootProblem = undefined;
-        if (wasLost && scope.kind === 'everything') this.deps.onFoundAgain();
+        if (this.rootProblem !== undefined) this.rootFound(scope);
         return changed;
       } catch (error) {
         if (!signal.aborted) this.scanFailed(error);
@@ -174,6 +172,16 @@ export class FolderScans {
     const result = this.queue.then(run, run);
     this.queue = result;
     return result;
+  }
+
+  /** It counts as found once all of it was looked at: much may have changed while it was not there. */
+  private rootFound(scope: Hinted): void {
+    if (scope.kind !== 'everything') {
+      this.hints.hintEverything();
+      return;
+    }
+    this.rootProblem = undefined;
+    this.deps.onFoundAgain();
   }
 
   private scanFailed(error: unknown): void {
