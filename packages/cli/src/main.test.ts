@@ -137,11 +137,13 @@ describe('the command table', () => {
         'folder refuse',
         'folder remove',
         'folder rescan',
+        'history',
         'id',
         'init',
         'pair accept',
         'pair invite',
         'ping',
+        'restore',
         'status',
         'unpair',
         'wait',
@@ -431,6 +433,63 @@ describe('lists', () => {
     await run(['conflicts', '--folder', 'photos']);
     await run(['conflicts', 'list', '--folder', 'music']);
     expect(given).toEqual([{ folder: 'photos' }, { folder: 'music' }]);
+  });
+});
+
+describe('history', () => {
+  const version = {
+    folder: 'photos',
+    path: 'd/cat.jpg',
+    displacedAt: new Date(2026, 0, 31, 14, 25, 30).toISOString(),
+    sizeBytes: 2_000,
+    reason: 'replaced' as const,
+    device: desktop.id,
+    deviceName: 'desktop',
+  };
+
+  test('lists what went when, by whom, and how to bring it back', async () => {
+    const given: unknown[] = [];
+    await daemonWith({
+      'history.list': async (params) => {
+        given.push(params);
+        return { versions: [version, { ...version, device: null, deviceName: null }], hasMore: true };
+      },
+    });
+    const { stdout, stderr } = await run(['history', 'd', '--folder', 'photos', '--limit', '2']);
+    expect(stdout).toContain('2026-01-31 14:25:30  replaced  desktop  2.0 kB  photos  d/cat.jpg');
+    expect(stdout).toContain('replaced  ?');
+    expect(stderr).toContain('--limit 20');
+    expect(stderr).toContain('landropic restore');
+    await run(['history', 'd']);
+    await run(['history']);
+    expect(given).toEqual([
+      { path: 'd', folder: 'photos', limit: 2 },
+      { path: join(process.cwd(), 'd'), limit: 100 },
+      { limit: 100 },
+    ]);
+    expect((await run(['history', '--limit', '0'])).exitCode).toBe(2);
+  });
+
+  test('restore says what it did, and where what stood there is', async () => {
+    const given: unknown[] = [];
+    let changed = true;
+    await daemonWith({
+      'history.restore': async (params) => {
+        given.push(params);
+        return { version, changed, keptInHistory: changed };
+      },
+    });
+    const at = '2026-01-31T13:00:00Z';
+    const { stdout, stderr } = await run(['restore', 'd/cat.jpg', '--folder', 'photos', '--at', at]);
+    expect(stdout).toBe('d/cat.jpg is back, as it was until 2026-01-31 14:25:30 (2.0 kB).\n');
+    expect(stderr).toContain('in history now');
+    changed = false;
+    expect((await run(['restore', 'd/cat.jpg'])).stdout).toContain('already');
+    expect(given).toEqual([
+      { path: 'd/cat.jpg', folder: 'photos', at: '2026-01-31T13:00:00.000Z' },
+      { path: join(process.cwd(), 'd/cat.jpg') },
+    ]);
+    expect((await run(['restore', 'f', '--at', 'yesterday'])).exitCode).toBe(2);
   });
 });
 

@@ -5,6 +5,7 @@ import { addConflictsCommands } from './commands/conflicts.js';
 import { addDaemonCommands } from './commands/daemon.js';
 import { addDevicesCommand } from './commands/devices.js';
 import { addFolderCommands } from './commands/folder.js';
+import { addHistoryCommands } from './commands/history.js';
 import { addIdCommand } from './commands/id.js';
 import { addInitCommand } from './commands/init.js';
 import { addPairCommands } from './commands/pair.js';
@@ -28,6 +29,7 @@ const COMMANDS: readonly ((program: Command, app: App) => void)[] = [
   addStatusCommand,
   addWaitCommand,
   addConflictsCommands,
+  addHistoryCommands,
   addConfigCommands,
   addPingCommand,
 ];

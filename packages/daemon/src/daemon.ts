@@ -16,6 +16,7 @@ import { systemClock as clock } from './assembly/system-clock.js';
 import { type Home, indexFileOf } from './config/home.js';
 import type { Settings } from './config/settings.js';
 import type { SharedFolders } from './config/shared-folders.js';
+import { SharedBudget } from './core/history/shared-budget.js';
 import type { DeviceKey } from './core/model/identifiers.js';
 import { ALPN, CloseCode, PAIRING_ALPN } from './core/wire/frame-types.js';
 import { toHex } from './core/wire/hex.js';
@@ -260,6 +261,7 @@ export class Daemon {
   private createFolders(orchestrator: Orchestrator): SharedFolderSet {
     const { home, settings, sharedFolders, log } = this.deps;
     const diskThreads = new DiskThreads();
+    const historyBudget = new SharedBudget();
     this.stops.push(() => diskThreads.close());
     return new SharedFolderSet({
       store: sharedFolders,
@@ -275,6 +277,11 @@ export class Daemon {
             indexFileOf: (id) => indexFileOf(home, id),
             diskThreads,
             rescanIntervalMs: () => settings.value('rescanIntervalSeconds') * 1000,
+            historyBudget,
+            historyLimits: () => ({
+              keepDays: settings.value('history.keepDays'),
+              maxPercent: settings.value('history.maxPercent'),
+            }),
             massDelete: () => {
               const limits = settings.value('guard.massDelete');
               return limits === 'off' ? undefined : limits;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { MassDeleteLimits } from '../core/guards/mass-delete.js';
+import type { SharedBudget } from '../core/history/shared-budget.js';
 import type { DeviceKey, FolderId } from '../core/model/identifiers.js';
 import { parentOf } from '../core/model/relative-path.js';
 import type { Blake3, Clock } from '../core/ports/clock.js';
@@ -11,6 +12,7 @@ import { FolderScanner } from '../folder/scanner.js';
 import { createFolderWatcher } from '../folder/watcher/folder-watcher.js';
 import { openContentIndex } from '../index/open-content-index.js';
 import { type FolderEvents, FolderRunner } from '../sync/folder-runner.js';
+import { HistoryRetention, type HistoryRetentionDependencies } from '../sync/history-retention.js';
 
 export interface FolderPlace {
   readonly id: FolderId;
@@ -25,6 +27,9 @@ export interface FolderAssemblyDependencies {
   readonly blake3: Blake3;
   readonly indexFileOf: (id: FolderId) => string;
   readonly rescanIntervalMs: () => number;
+  /** What the histories of all folders may take together. */
+  readonly historyBudget: SharedBudget;
+  readonly historyLimits: HistoryRetentionDependencies['limits'];
   readonly massDelete: () => MassDeleteLimits | undefined;
   /** Serves the disks of all folders. */
   readonly diskThreads: DiskThreads;
@@ -54,7 +59,10 @@ export function assembleFolder(
   const history = new HistoryWatch(
     { disk, clock, randomBytes },
     {
-      onRescued: (path) => runner.lookAt(parentOf(path)),
+      onRescued: (path, { path: was, area }) => {
+        index.transact((tx) => tx.removeHistory({ path: was, area }));
+        runner.lookAt(parentOf(path));
+      },
       onFailed: (error) => events.failed('keeping an edit to a replaced file', error),
     },
   );
@@ -84,8 +92,16 @@ export function assembleFolder(
       massDelete: deps.massDelete,
     },
   );
+  const retention = new HistoryRetention({
+    ...{ index, disk, history: disk.history, clock },
+    budget: deps.historyBudget,
+    limits: deps.historyLimits,
+    onFailed: (error) => events.failed('clearing history', error),
+  });
+  retention.start();
   const close = async () => {
     await runner.stop();
+    await retention.stop();
     await history.stop();
     await disk.close();
     index.close();

@@ -30,6 +30,8 @@ export interface SettingValues {
   readonly discovery: boolean;
   readonly 'log.level': LogLevel;
   readonly rescanIntervalSeconds: number;
+  readonly 'history.keepDays': number;
+  readonly 'history.maxPercent': number;
   readonly 'guard.massDelete': MassDeleteLimits | 'off';
 }
 
@@ -38,6 +40,8 @@ export type SettingKey = keyof SettingValues;
 export const MAX_NAME_CHARACTERS = 64;
 const DEFAULT_PORT = 22100;
 const MAX_PORT = 65_535;
+const HISTORY_DAYS = { min: 0, max: 3650, normal: 30 } as const;
+const HISTORY_PERCENT = { min: 0, max: 50, normal: 10 } as const;
 const RESCAN_SECONDS = { min: 5, max: 86_400, normal: 300 } as const;
 
 /** Every setting there is: the one table that `config list`, the file and the documentation are made from. */
@@ -79,6 +83,23 @@ export const SETTINGS: { readonly [K in SettingKey]: SettingDefinition<SettingVa
     takes: `whole seconds, ${RESCAN_SECONDS.min} to ${RESCAN_SECONDS.max}`,
     defaultValue: () => RESCAN_SECONDS.normal,
     parse: (text) => parseWholeNumber(text, RESCAN_SECONDS.min, RESCAN_SECONDS.max),
+    format: String,
+    appliesLive: true,
+  },
+  'history.keepDays': {
+    description:
+      'How many days what was replaced or deleted is kept: all of the last day, then one a day, then one a week.',
+    takes: `whole days, ${HISTORY_DAYS.min} to ${HISTORY_DAYS.max}`,
+    defaultValue: () => HISTORY_DAYS.normal,
+    parse: (text) => parseWholeNumber(text, HISTORY_DAYS.min, HISTORY_DAYS.max),
+    format: String,
+    appliesLive: true,
+  },
+  'history.maxPercent': {
+    description: 'How much of a disk the history of all folders on it may take; the oldest goes first.',
+    takes: `whole percent, ${HISTORY_PERCENT.min} to ${HISTORY_PERCENT.max}`,
+    defaultValue: () => HISTORY_PERCENT.normal,
+    parse: (text) => parseWholeNumber(text, HISTORY_PERCENT.min, HISTORY_PERCENT.max),
     format: String,
     appliesLive: true,
   },

@@ -17,7 +17,7 @@ export interface HistoryWatchOptions {
   /** Beyond, the oldest are looked at sooner. Default 20,000. */
   readonly maxFiles?: number;
   /** A file that was written to in history stands in the folder again, under this name: it is to be scanned. */
-  readonly onRescued: (path: RelativePath) => void;
+  readonly onRescued: (path: RelativePath, displaced: DisplacedFile) => void;
   readonly onFailed?: (error: unknown) => void;
 }
 
@@ -109,9 +109,9 @@ export class HistoryWatch {
     return quiet;
   }
 
-  async #rescue({ area, path }: DisplacedFile): Promise<void> {
-    const place = await putBack(this.#dependencies, area, rescueName(this.#dependencies, path));
-    if (typeof place === 'string') this.#options.onRescued(place);
+  async #rescue(file: DisplacedFile): Promise<void> {
+    const place = await putBack(this.#dependencies, file.area, rescueName(this.#dependencies, file.path));
+    if (typeof place === 'string') this.#options.onRescued(place, file);
   }
 }
 

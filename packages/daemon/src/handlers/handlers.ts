@@ -5,6 +5,7 @@ import type { Handlers } from '../local-api/server.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { folderDecisionHandlers } from './folder-decision-handlers.js';
 import { folderHandlers } from './folder-handlers.js';
+import { historyHandlers } from './history-handlers.js';
 import { pairingHandlers } from './pairing-handlers.js';
 import { statusHandlers } from './status-handlers.js';
 import { syncHandlers } from './sync-handlers.js';
@@ -16,6 +17,7 @@ export function createHandlers(parts: DaemonParts): Handlers {
     ...statusHandlers(parts),
     ...folderHandlers(parts),
     ...folderDecisionHandlers(parts),
+    ...historyHandlers(parts),
     ...pairingHandlers(parts),
     ...syncHandlers(parts),
     'config.get': async ({ key }) => ({ ...settings.get(key) }),

@@ -1,5 +1,6 @@
 import { parseDeviceId } from '@landropic/crypto';
 import type { FolderAtWork } from '../assembly/shared-folder-set.js';
+import type { DeviceKey } from '../core/model/identifiers.js';
 import { ApiError } from '../local-api/schema.js';
 import type { PairedDevice } from '../trust/paired-devices.js';
 import type { DaemonParts } from './daemon-parts.js';
@@ -26,6 +27,14 @@ function refuseMistyped(text: string): void {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ApiError('usage', `The device ID is mistyped: ${why}`, { cause });
   }
+}
+
+/** What people call a device: this one's own name, that of a paired one, or else its ID. */
+export function deviceName(
+  { devices, settings, ownDevice }: Pick<DaemonParts, 'devices' | 'settings' | 'ownDevice'>,
+  device: DeviceKey,
+): string {
+  return device === ownDevice ? settings.value('name') : (devices.get(device)?.name ?? device);
 }
 
 /** The one folder of that ID, or else of that label. Throws `not-found`, or `usage` when several have the label. */

@@ -167,6 +167,18 @@ const Conflict = z.object({
   sizeBytes: z.number(),
   modifiedAt: z.string(),
 });
+/** What was replaced or deleted, and lies in history. */
+const HistoryVersion = z.object({
+  folder: z.string(),
+  path: z.string(),
+  /** When it was replaced or deleted here. */
+  displacedAt: z.string(),
+  sizeBytes: z.number(),
+  reason: z.enum(['replaced', 'deleted']),
+  /** Who replaced or deleted it; null where that is not known. */
+  device: z.string().nullable(),
+  deviceName: z.string().nullable(),
+});
 const Setting = z.object({
   key: z.string(),
   value: z.string(),
@@ -273,6 +285,33 @@ export const methods = {
     result: z.object({ conflicts: z.array(Conflict).readonly() }),
     event: z.never(),
   },
+  /** What was replaced or deleted, newest first: of a path and all below it, of a folder, or of all. */
+  'history.list': {
+    params: z.object({
+      folder: z.string().optional(),
+      /** Absolute, or relative to the folder named. */
+      path: z.string().optional(),
+      limit: z.number().int().min(1).max(10_000),
+    }),
+    result: z.object({ versions: z.array(HistoryVersion).readonly(), hasMore: z.boolean() }),
+    event: z.never(),
+  },
+  /** Brings back what stood at a path at a time, or last. What stands there now goes to history. */
+  'history.restore': {
+    params: z.object({
+      folder: z.string().optional(),
+      path: z.string(),
+      at: z.iso.datetime({ offset: true }).optional(),
+    }),
+    result: z.object({
+      version: HistoryVersion,
+      /** False where that very content stands there. */
+      changed: z.boolean(),
+      /** Something stood there, and is in history now. */
+      keptInHistory: z.boolean(),
+    }),
+    event: z.never(),
+  },
   'config.get': { params: z.object({ key: z.string() }), result: Setting, event: z.never() },
   /** `applied: false`: stored, and in force after the next start. */
   'config.set': {
@@ -303,6 +342,7 @@ export type DeviceStatus = z.infer<typeof DeviceStatus>;
 export type FolderSummary = z.infer<typeof FolderSummary>;
 export type FolderOffer = z.infer<typeof Offer>;
 export type ConflictCopy = z.infer<typeof Conflict>;
+export type HistoryVersion = z.infer<typeof HistoryVersion>;
 export type TransferStatus = z.infer<typeof Transfer>;
 export type Setting = z.infer<typeof Setting>;
 
