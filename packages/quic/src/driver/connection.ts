@@ -34,19 +34,22 @@ import type { QuicStream } from './stream.js';
 import { createStreamAdmission } from './stream-admission.js';
 import type { StreamHost } from './stream-host.js';
 import { StreamTable } from './stream-table.js';
+import type { TurnTaker } from './turn-queue.js';
 import { UnsentClose } from './unsent-close.js';
 
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;
+/** When no more arrived at once, it is likely that an answer follows, and it is awaited before anything is sent. */
+const ANSWERED_FIRST_BYTES = 16 * 1024;
 
 /**
  * One QUIC connection. Invariants:
  * 1. No stream is looked at before the peer is verified, which only an accepting `verifyPeer` does.
- * 2. `process` runs at most once per turn of the event loop: it reads streams, offers queues, sends packets, sets the
- *    timer, in that order.
+ * 2. At most once per turn of the event loop streams are read, queues offered, packets sent and the timer set, in that
+ *    order.
  * 3. Once `#closeInfo` is set, quiche is not called again and every stream and waiter has failed.
  */
-export class QuicConnection implements Connection, Route, StreamHost {
+export class QuicConnection implements Connection, Route, StreamHost, TurnTaker {
   readonly id: string;
   readonly role: 'dialler' | 'acceptor';
   readonly quiche: QuicheConnection;
@@ -69,6 +72,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
   #endError: TransportError | undefined;
   readonly #createdAtMs = performance.now();
   #hasReceived = false;
+  #arrivedBytes = 0;
 
   constructor(
     private readonly host: ConnectionHost,
@@ -243,6 +247,7 @@ export class QuicConnection implements Connection, Route, StreamHost {
       if (parseQuicheError(error).kind === 'tls') this.#deadlines.endHandshake();
     }
     this.#hasReceived = true;
+    this.#arrivedBytes += datagram.length;
     if (!this.isVerified) {
       const violation = this.#verification.findEarlyViolation();
       if (violation) this.#refuse(violation);
@@ -250,10 +255,17 @@ export class QuicConnection implements Connection, Route, StreamHost {
     this.host.schedule(this);
   }
 
-  /** One turn: see invariant 2. */
-  process(): void {
-    if (this.#closeInfo !== undefined) return;
-    if (this.#hasReceived) this.#handleReceived();
+  // --- TurnTaker: see invariant 2
+
+  takeReceived(): boolean {
+    const isLittle = this.#arrivedBytes <= ANSWERED_FIRST_BYTES;
+    this.#arrivedBytes = 0;
+    if (!this.#hasReceived || this.#closeInfo !== undefined) return false;
+    this.#handleReceived();
+    return isLittle && this.isVerified;
+  }
+
+  send(): void {
     if (this.#closeInfo !== undefined) return;
     this.#flush();
     if (this.#closing !== undefined) this.#closeWhenFlushed();
@@ -338,7 +350,8 @@ export class QuicConnection implements Connection, Route, StreamHost {
       this.#giveUp('urgent bytes could not be sent for too long');
       return;
     }
-    this.process();
+    this.takeReceived();
+    this.send();
   }
 
   // --- the end

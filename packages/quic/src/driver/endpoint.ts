@@ -27,6 +27,7 @@ import type { Refusal } from './peer-judgement.js';
 import { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
 import { StatelessReset } from './stateless-reset.js';
+import { TurnQueue } from './turn-queue.js';
 import { UnsentClose } from './unsent-close.js';
 
 const DEFAULT_SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
@@ -51,10 +52,7 @@ export async function createQuicEndpoint(options: QuicEndpointOptions): Promise<
   }
 }
 
-/**
- * Routes datagrams to connections by connection ID and lets each connection work once per turn of the event loop, after
- * everything that had arrived by then.
- */
+/** Routes datagrams to connections by connection ID, and gives connections their turns. */
 export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly receiveSlab = new ReceiveSlab();
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
@@ -68,9 +66,8 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   readonly #dialler: Dialler;
   readonly #reset: StatelessReset;
   readonly #lingering = new Lingering(this.#routes, (datagram, to) => this.sendDatagram(datagram, to));
-  #dirty = new Set<QuicConnection>();
+  readonly #turns = new TurnQueue();
   readonly #congested = new Set<QuicConnection>();
-  #isScheduled = false;
   #isClosed = false;
   #connectionHandler: ((connection: Connection) => void) | undefined;
   #rejectedHandler: ((event: RejectedConnection) => void) | undefined;
@@ -171,10 +168,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
   // --- ConnectionHost
 
   schedule(connection: QuicConnection): void {
-    this.#dirty.add(connection);
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => this.#processDirty());
+    this.#turns.schedule(connection);
   }
 
   scheduleLater(connection: QuicConnection): void {
@@ -220,7 +214,7 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     this.counters.countEnded(connection, info);
     const keys = this.#keys.get(connection) ?? [];
     this.#keys.delete(connection);
-    this.#dirty.delete(connection);
+    this.#turns.delete(connection);
     if (connection.role === 'dialler') this.#dialler.handleEnded(connection);
     else this.#acceptor.handleEnded(connection);
     for (const key of keys) this.#routes.delete(key);
@@ -267,13 +261,6 @@ export class QuicEndpoint implements Endpoint, ConnectionHost {
     if (answer === undefined) return;
     this.counters.resetsSent += 1;
     this.sendDatagram(answer, { host, port });
-  }
-
-  #processDirty(): void {
-    this.#isScheduled = false;
-    const dirty = this.#dirty;
-    this.#dirty = new Set();
-    for (const connection of dirty) connection.process();
   }
 
   /** Sends a datagram that belongs to no live connection. */
