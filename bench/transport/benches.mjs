@@ -1,12 +1,24 @@
 // Every benchmark of the transport: what it measures, its target on a 2-core machine, and through which links.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { holdManyConnections, holdManyStreams, watchIdleConnections } from './costs.mjs';
 
+const BINDING_LIMIT = fileURLToPath(new URL('./binding-limit.mjs', import.meta.url));
 const LOOPBACK = ['loopback'];
 const CABLES = ['loopback', 'veth-1g', 'veth-1g-1ms', 'veth-100m'];
 const EVERYWHERE = ['loopback', 'veth-1g', 'veth-100m'];
 const MTU_BYTES = { maxPacketBytes: 1_350 };
 
 export const BENCHES = [
+  ...[1_350, 16_383].map((packetBytes) => ({
+    name: packetBytes === 1_350 ? 'binding-1350' : 'binding-loopback-mtu',
+    unit: 'MB/s',
+    diallers: 0,
+    links: LOOPBACK,
+    target: {},
+    measure: () => measureBinding(packetBytes),
+  })),
   ...['dgram', 'native'].map((datagramIo) => ({
     ...throughput(`stream-1350-${datagramIo}`, { streams: 1, writeBytes: 65_536 }),
     endpoint: { ...MTU_BYTES, datagramIo },
@@ -138,6 +150,17 @@ function throughput(name, { streams, writeBytes }) {
             }),
       };
     },
+  };
+}
+
+/** No more than the slower end can, however little else is done. */
+async function measureBinding(packetBytes) {
+  const { stdout } = await promisify(execFile)(process.execPath, [BINDING_LIMIT, String(packetBytes)]);
+  const { sendMBps, receiveMBps } = JSON.parse(stdout);
+  return {
+    value: Math.min(sendMBps, receiveMBps),
+    sendMBps: Math.round(sendMBps),
+    receiveMBps: Math.round(receiveMBps),
   };
 }
 

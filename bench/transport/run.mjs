@@ -46,14 +46,14 @@ function measure(bench, link, rounds) {
       ...(target === undefined ? {} : { target: `${bench.isLowerBetter ? '<=' : '>='} ${target}` }),
       ...details,
       ...(rounds > 1 ? { rounds: results.map((result) => round(result.value)) } : {}),
-      datagramIo: ends.target.datagramIo,
+      ...(ends.diallers.length === 0 ? {} : { datagramIo: ends.target.datagramIo }),
     };
   });
 }
 
 /** CPU time is that of both processes, which have one core each at best. */
 async function measureOnce(bench, link, ends) {
-  const all = [ends.diallers[0], ends.acceptor];
+  const all = ends.diallers.length === 0 ? [] : [ends.diallers[0], ends.acceptor];
   const before = await Promise.all(all.map((end) => end.call('cpu')));
   const result = await bench.measure({ ...ends, link, bench });
   const after = await Promise.all(all.map((end) => end.call('cpu')));
@@ -61,7 +61,7 @@ async function measureOnce(bench, link, ends) {
     userS: round(userS - before[i].userS),
     systemS: round(systemS - before[i].systemS),
   }));
-  return { ...result, diallerCpu, acceptorCpu };
+  return all.length === 0 ? result : { ...result, diallerCpu, acceptorCpu };
 }
 
 function round(value) {
