@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { pairDevices, shareFolder, waitForPeers } from '../support/pair-and-share.js';
@@ -19,9 +19,14 @@ test('what another device replaced or deleted is listed, and comes back everywhe
   await shareFolder(a, left, b, right);
   await untilSame(left, right);
 
-  writeFileSync(join(left, 'plan.md'), 'second');
+  // At once, as editors save: an emptied file on its way would be a version of its own.
+  const save = (text: string) => {
+    writeFileSync(join(a.directory, 'draft'), text);
+    renameSync(join(a.directory, 'draft'), join(left, 'plan.md'));
+  };
+  save('second');
   await waitForPeers(a);
-  writeFileSync(join(left, 'plan.md'), 'third');
+  save('third');
   rmSync(join(left, 'd'), { recursive: true });
   await waitForPeers(a);
   await untilSame(left, right);
