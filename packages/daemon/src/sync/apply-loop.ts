@@ -9,6 +9,7 @@ import { isImplicitDirectory } from '../core/reconcile/plan-path.js';
 import { type CommitContext, commitAdoptions, commitApplied, commitCopies } from './apply-commit.js';
 import { type ApplyPlan, contentToFetch, planBatch } from './apply-plan.js';
 import type { ContentFetch, FetchResult, FileContent } from './content-fetch.js';
+import { Delays } from './delays.js';
 import { isSettled } from './held-state.js';
 import { discardUnwantedPartials } from './leftover-partials.js';
 import type { PathLocks } from './path-locks.js';
@@ -34,6 +35,8 @@ export interface ApplyLoopDependencies {
   readonly onIdle: () => void;
   /** True when there are other devices than the one an entry came from. */
   readonly relays: () => boolean;
+  /** Contents may be asked for: there is room for them. */
+  readonly mayFetch: () => boolean;
   /** Known deletions are not to be done for now. */
   readonly holdsDeletions: () => boolean;
 }
@@ -70,9 +73,11 @@ export class ApplyLoop {
   private running: Promise<void> | undefined;
   private diskFull = false;
   private stopped = false;
-  private readonly timers = new Set<() => void>();
+  private readonly delays: Delays;
 
-  constructor(private readonly deps: ApplyLoopDependencies) {}
+  constructor(private readonly deps: ApplyLoopDependencies) {
+    this.delays = new Delays(deps.clock);
+  }
 
   get isBusy(): boolean {
     return (
@@ -114,6 +119,11 @@ export class ApplyLoop {
   /** The same, now and then: what could not be placed or got is tried again, and what is left over is cleared away. */
   reconsider(): void {
     this.considerAll();
+    this.clearLeftovers();
+  }
+
+  /** Partials of contents that nothing wants any more go. */
+  clearLeftovers(): void {
     discardUnwantedPartials(this.deps).catch((error: unknown) => this.deps.onFailed(error));
   }
 
@@ -130,7 +140,7 @@ export class ApplyLoop {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const cancel of this.timers) cancel();
+    this.delays.stop();
     await this.running;
   }
 
@@ -150,7 +160,7 @@ export class ApplyLoop {
       if (first) {
         this.fetched.set(path, { hash: content.hash, source });
         if (source.kind === 'bytes') this.fetchedBytes += content.sizeBytes;
-      } else this.later(RETRY_MS, () => this.consider([path]));
+      } else this.delays.after(RETRY_MS, () => this.consider([path]));
     }
   }
 
@@ -160,7 +170,7 @@ export class ApplyLoop {
   ): void {
     this.noteProblem(result.problem);
     if (result.diskFull) this.waitForSpace();
-    else this.later(DISK_FULL_RETRY_MS, () => this.consider(paths));
+    else this.delays.after(DISK_FULL_RETRY_MS, () => this.consider(paths));
   }
 
   private kick(): void {
@@ -251,7 +261,8 @@ export class ApplyLoop {
     const plan = this.plan(paths, context);
     const touched = this.lockTouched(plan);
     try {
-      const held = this.followInIndex(plan, context);
+      if (plan.adoptions.length > 0) commitAdoptions(plan.adoptions, context);
+      const held = plan.adoptions.map(({ path }) => path);
       for (const path of plan.waiting) this.emptying.add(path);
       for (const { path, content } of plan.toFetch) this.queueFetch(path, content);
       if (plan.tasks.length > 0)
@@ -299,14 +310,11 @@ export class ApplyLoop {
     return touched;
   }
 
-  private followInIndex(plan: ApplyPlan, context: CommitContext): RelativePath[] {
-    if (plan.adoptions.length > 0) commitAdoptions(plan.adoptions, context);
-    return plan.adoptions.map(({ path }) => path);
-  }
-
   private queueFetch(path: RelativePath, content: FileContent): void {
     const paths = this.waiting.get(content.hash);
     if (paths !== undefined) paths.add(path);
+    // What is not got now is needed still, and looked at again once there is room.
+    else if (!this.deps.mayFetch()) return;
     else if (content.chunks.length > 1 && this.largeFetching >= MAX_LARGE_FETCHING)
       this.largeWaiting.add(path);
     else this.startFetch(path, content);
@@ -343,13 +351,13 @@ export class ApplyLoop {
       if (outcome?.outcome === 'applied') done.push({ task, outcome });
       else if (outcome?.outcome === 'local-edit') edited.push(task.path);
       else if (outcome?.outcome === 'failed') this.taskFailed(task, outcome);
-      else this.later(RETRY_MS, () => this.consider([task.path]));
+      else this.delays.after(RETRY_MS, () => this.consider([task.path]));
     }
     const copies = commitApplied(done, context);
     this.afterRemovals(done.map(({ task }) => task));
     if (edited.length > 0) {
       this.deps.onLocalEdit(edited);
-      this.later(RETRY_MS, () => this.consider(edited));
+      this.delays.after(RETRY_MS, () => this.consider(edited));
     }
     const moved = done.flatMap(({ task }) => (task.action.kind === 'move' ? [task.action.from] : []));
     return [...done.map(({ task }) => task.path), ...moved, ...copies];
@@ -360,7 +368,7 @@ export class ApplyLoop {
     if (outcome.disk === 'full') this.waitForSpace();
     else if (outcome.problem.code === 'directory-not-empty') this.emptying.add(task.path);
     else if (outcome.problem.code === 'unplaceable') this.deps.onUnplaceable(task.path, outcome.problem.text);
-    else this.later(DISK_FULL_RETRY_MS, () => this.consider([task.path]));
+    else this.delays.after(DISK_FULL_RETRY_MS, () => this.consider([task.path]));
   }
 
   /** A directory that waits to be removed, or stands only for what is below it, may be free to go now. */
@@ -381,18 +389,10 @@ export class ApplyLoop {
   private waitForSpace(): void {
     if (this.diskFull) return;
     this.diskFull = true;
-    discardUnwantedPartials(this.deps).catch((error: unknown) => this.deps.onFailed(error));
-    this.later(DISK_FULL_RETRY_MS, () => {
+    this.clearLeftovers();
+    this.delays.after(DISK_FULL_RETRY_MS, () => {
       this.diskFull = false;
       this.considerAll();
     });
-  }
-
-  private later(delayMs: number, callback: () => void): void {
-    const cancel = this.deps.clock.after(delayMs, () => {
-      this.timers.delete(cancel);
-      callback();
-    });
-    this.timers.add(cancel);
   }
 }

@@ -89,3 +89,13 @@ describe('a content that is not wanted any more', () => {
     expect(asked[0]?.signal?.aborted).toBe(true);
   });
 });
+
+test('what is given up, all of it, ends as what nobody has, and is cancelled at the peer', async () => {
+  const { fetch, asked, done } = fetchFrom();
+  for (const name of ['a', 'b']) fetch.start(asPath(name), content(name));
+  await Promise.resolve();
+  fetch.giveUpAll();
+  expect(done).toEqual([content('a').hash, content('b').hash]);
+  expect(fetch.active).toBe(0);
+  expect(asked.every(({ signal }) => signal?.aborted)).toBe(true);
+});

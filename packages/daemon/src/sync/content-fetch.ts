@@ -135,6 +135,14 @@ export class ContentFetch {
     if (fetch !== undefined) this.remove(fetch);
   }
 
+  /** Ends all that is on its way, as what nobody has now. What came of it stays in its partial. */
+  giveUpAll(): void {
+    for (const fetch of [...this.fetches.values()]) {
+      this.remove(fetch);
+      this.deps.onDone(fetch.content, { ok: false, why: 'unavailable' });
+    }
+  }
+
   supplierUp(device: DeviceKey, supplier: ChunkSupplier): void {
     this.suppliers.set(device, supplier);
     this.asked.set(device, 0);

@@ -21,6 +21,7 @@ import { awaitedCopyPath } from './lost-version.js';
 import { NamedTimers } from './named-timers.js';
 import { PathLocks } from './path-locks.js';
 import { RemoteChanges } from './remote-changes.js';
+import { SpaceWatch } from './space-watch.js';
 
 export interface FolderRunnerDependencies {
   readonly folder: FolderId;
@@ -64,6 +65,7 @@ export class FolderRunner implements LinkedFolder {
   private readonly scans: FolderScans;
   private readonly deletions: DeletionGuard;
   private readonly remote: RemoteChanges;
+  private readonly space: SpaceWatch;
   private readonly fetch: ContentFetch;
   private readonly applying: ApplyLoop;
   private readonly links = new Map<DeviceKey, FolderLink>();
@@ -80,12 +82,6 @@ export class FolderRunner implements LinkedFolder {
     this.timers = new NamedTimers(clock);
     const locks = new PathLocks((paths) => this.scans.hintParents(paths));
     this.receipts = new FolderReceipts(index);
-    const onSuperseded: LocalEditsDependencies['onSuperseded'] = (lost, winner, tx) => {
-      const copyPath = awaitedCopyPath(lost, winner, tx.get, blake3);
-      if (copyPath !== undefined) this.receipts.awaitCopyOf(lost.path, copyPath);
-      this.receipts.settled(lost.path);
-      this.wakeReceipts();
-    };
     this.deletions = new DeletionGuard({
       index,
       clock,
@@ -93,6 +89,12 @@ export class FolderRunner implements LinkedFolder {
       limits: options.massDelete ?? (() => MASS_DELETE_DEFAULTS),
       onHeldBack: (path, reason) => this.receipts.unplaceable(path, reason),
     });
+    const onSuperseded: LocalEditsDependencies['onSuperseded'] = (lost, winner, tx) => {
+      const copyPath = awaitedCopyPath(lost, winner, tx.get, blake3);
+      if (copyPath !== undefined) this.receipts.awaitCopyOf(lost.path, copyPath);
+      this.receipts.settled(lost.path);
+      this.wakeReceipts();
+    };
     const local = new LocalChanges({
       index,
       disk,
@@ -113,13 +115,26 @@ export class FolderRunner implements LinkedFolder {
       receipts: this.receipts,
       deletions: this.deletions,
     });
+    this.space = new SpaceWatch({
+      disk,
+      clock,
+      onLow: () => {
+        // A content that no longer fits must not hold its part of the disk for good.
+        this.fetch.giveUpAll();
+        this.applying.clearLeftovers();
+      },
+      onRoom: () => {
+        this.fetch.resume();
+        this.applying.considerAll();
+      },
+    });
     this.fetch = new ContentFetch({
       folder: deps.folder,
       index,
       disk,
       blake3,
       onDone: (content, result) => this.applying.fetchEnded(content, result),
-      isBehind: () => this.applying.isBehind,
+      isBehind: () => this.applying.isBehind || !this.space.hasRoom(),
       onWrongBytes: (from) => deps.events.wrongBytes(from),
     });
     this.applying = new ApplyLoop({
@@ -140,6 +155,7 @@ export class FolderRunner implements LinkedFolder {
       onFailed: (error) => deps.events.failed('applying changes', error),
       onIdle: () => this.scans.applierRests(),
       relays: () => this.links.size > 1,
+      mayFetch: () => this.space.hasRoom(),
       holdsDeletions: () => this.deletions.isHolding,
     });
     this.edits = new LocalEdits({
@@ -170,6 +186,7 @@ export class FolderRunner implements LinkedFolder {
   async start(): Promise<void> {
     const { signal } = this.stopping;
     await this.recover();
+    await this.space.look();
     await this.scans.startWatching();
     await this.scans.scan({ kind: 'everything' });
     if (signal.aborted) return;
@@ -193,6 +210,7 @@ export class FolderRunner implements LinkedFolder {
     this.timers.stop();
     for (const link of [...this.links.values()]) this.disconnect(link);
     await this.scans.stop();
+    this.space.stop();
     await this.applying.stop();
     this.receipts.persist();
   }
@@ -219,7 +237,9 @@ export class FolderRunner implements LinkedFolder {
   }
 
   problems(limit: number): readonly Problem[] {
-    return [...this.scans.problems(), ...this.deps.index.problems(limit)];
+    const space = this.space.problem();
+    const own = space === undefined ? this.scans.problems() : [...this.scans.problems(), space];
+    return [...own, ...this.deps.index.problems(limit)];
   }
 
   /** Deletions that wait for a person to decide. */
