@@ -179,4 +179,38 @@ describe('a partial file', () => {
     await writeAll(partial, await partial.prepare());
     expect(disk.asked).toEqual([]);
   });
+
+  it('holds few copies of a chunk that belongs to very many places', async () => {
+    const [zeros] = chunksOf([1_000_000]);
+    if (zeros === undefined) throw new Error('a chunk');
+    const chunks = Array.from({ length: 500 }, () => zeros);
+    const written = new Set<number>();
+    let heldBytes = 0;
+    const disk = {
+      openPartial: async () => ({ ok: true, value: { present: chunks.map(() => false) } }),
+      writeChunks: async (_hash: ContentHash, writes: readonly WriteChunk[]) => {
+        heldBytes = Math.max(heldBytes, new Set(writes.map(({ bytes }) => bytes.buffer)).size * 1_000_000);
+        for (const { offsetBytes } of writes) written.add(offsetBytes);
+        return writes.map(() => ({ ok: true, value: 'written' }));
+      },
+      hashAhead: async () => {},
+    };
+    const content = {
+      type: 'file',
+      sizeBytes: 500_000_000,
+      hash: 'f'.repeat(64) as ContentHash,
+      chunks,
+    } as const;
+    const file = new PartialFile(content, {
+      index: { heldChunk: () => [] },
+      disk: disk as unknown as FolderDisk,
+    });
+    expect(await file.prepare()).toEqual([zeros]);
+    const before = process.memoryUsage().arrayBuffers;
+    const writing = file.write(zeros, new Uint8Array(1_000_000));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+    expect(await writing).toBe('complete');
+    expect(written.size).toBe(500);
+    expect(heldBytes).toBeLessThanOrEqual(4_000_000);
+  });
 });
