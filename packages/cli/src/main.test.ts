@@ -120,6 +120,8 @@ describe('the command table', () => {
     ).toEqual(
       [
         'conflicts list',
+        'conflicts resolve',
+        'conflicts show',
         'config get',
         'config list',
         'config set',
@@ -433,6 +435,57 @@ describe('lists', () => {
     await run(['conflicts', '--folder', 'photos']);
     await run(['conflicts', 'list', '--folder', 'music']);
     expect(given).toEqual([{ folder: 'photos' }, { folder: 'music' }]);
+  });
+});
+
+describe('conflicts', () => {
+  const version = (path: string, deviceName: string) => ({
+    path,
+    device: deviceName.toUpperCase(),
+    deviceName,
+    modifiedAt: new Date(2026, 0, 31, 14, 25, 30).toISOString(),
+    sizeBytes: 12,
+    type: 'file' as const,
+  });
+
+  test('show has both versions, and what differs', async () => {
+    let diff: string | null = '@@ -1,1 +1,1 @@\n-left\n+right\n';
+    await daemonWith({
+      'conflicts.show': async () => ({
+        folder: 'work',
+        path: 'plan.md',
+        original: version('plan.md', 'laptop'),
+        copies: [{ ...version('plan.copy.md', 'desktop'), diff }],
+      }),
+    });
+    const { stdout } = await run(['conflicts', 'show', 'plan.md']);
+    expect(stdout).toContain('plan.md       laptop   2026-01-31 14:25:30  12 B');
+    expect(stdout).toContain('plan.copy.md  desktop  2026-01-31 14:25:30  12 B');
+    expect(stdout).toContain('--- plan.md\n+++ plan.copy.md\n@@ -1,1 +1,1 @@\n-left\n+right\n');
+    diff = null;
+    expect((await run(['conflicts', 'show', 'plan.md'])).stdout).not.toContain('---');
+  });
+
+  test('resolve passes on what is to be kept, and says what became of the rest', async () => {
+    const given: unknown[] = [];
+    await daemonWith({
+      'conflicts.resolve': async (params) => {
+        given.push(params);
+        const keptAs = params.keep === 'both' ? ['plan (desktop).md'] : [];
+        const replaced = params.keep === 'other';
+        return { folder: 'work', path: 'plan.md', removed: ['plan.copy.md'], keptAs, replaced };
+      },
+    });
+    const resolve = (keep: string) =>
+      run(['conflicts', 'resolve', 'plan.md', '--folder', 'work', '--keep', keep]);
+    expect((await resolve('this')).stdout).toBe('plan.md stays as it is.\n');
+    expect((await resolve('other')).stdout).toBe('plan.md is now what plan.copy.md was.\n');
+    expect((await resolve('both')).stdout).toBe('plan.copy.md is now called plan (desktop).md.\n');
+    expect(given).toEqual(
+      ['this', 'other', 'both'].map((keep) => ({ path: 'plan.md', folder: 'work', keep })),
+    );
+    expect((await resolve('none')).exitCode).toBe(2);
+    expect((await run(['conflicts', 'resolve', 'plan.md'])).exitCode).toBe(2);
   });
 });
 

@@ -2,6 +2,7 @@ import { CryptoError } from '@landropic/crypto';
 import { ConfigError } from '../config/config-error.js';
 import { ApiError, ApiErrorCode, type MethodName } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
+import { conflictHandlers } from './conflict-handlers.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { folderDecisionHandlers } from './folder-decision-handlers.js';
 import { folderHandlers } from './folder-handlers.js';
@@ -18,6 +19,7 @@ export function createHandlers(parts: DaemonParts): Handlers {
     ...folderHandlers(parts),
     ...folderDecisionHandlers(parts),
     ...historyHandlers(parts),
+    ...conflictHandlers(parts),
     ...pairingHandlers(parts),
     ...syncHandlers(parts),
     'config.get': async ({ key }) => ({ ...settings.get(key) }),

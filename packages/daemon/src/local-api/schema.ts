@@ -167,6 +167,16 @@ const Conflict = z.object({
   sizeBytes: z.number(),
   modifiedAt: z.string(),
 });
+/** One of the versions that a conflict is about. */
+const ConflictVersion = z.object({
+  path: z.string(),
+  /** Who wrote it. */
+  device: z.string(),
+  deviceName: z.string(),
+  modifiedAt: z.string(),
+  sizeBytes: z.number(),
+  type: z.enum(['file', 'directory', 'symlink', 'deleted']),
+});
 /** What was replaced or deleted, and lies in history. */
 const HistoryVersion = z.object({
   folder: z.string(),
@@ -285,6 +295,38 @@ export const methods = {
     result: z.object({ conflicts: z.array(Conflict).readonly() }),
     event: z.never(),
   },
+  /** All versions of a file that was changed on two devices at once, named by its own path or by a copy's. */
+  'conflicts.show': {
+    params: z.object({ folder: z.string().optional(), path: z.string() }),
+    result: z.object({
+      folder: z.string(),
+      path: z.string(),
+      /** What stands under the file's own name; null when nothing does. */
+      original: ConflictVersion.nullable(),
+      /** With what differs from the original, as `diff -u` shows it; null unless both are small texts. */
+      copies: z.array(ConflictVersion.extend({ diff: z.string().nullable() })).readonly(),
+    }),
+    event: z.never(),
+  },
+  /** Keeps the version that is named, the other one, or both. What goes lies in history. */
+  'conflicts.resolve': {
+    params: z.object({
+      folder: z.string().optional(),
+      path: z.string(),
+      keep: z.enum(['this', 'other', 'both']),
+    }),
+    result: z.object({
+      folder: z.string(),
+      path: z.string(),
+      /** Copies that are gone, at least from under these names. */
+      removed: z.array(z.string()).readonly(),
+      /** What they are called now, where they were kept. */
+      keptAs: z.array(z.string()).readonly(),
+      /** A copy's content stands under the file's own name now. */
+      replaced: z.boolean(),
+    }),
+    event: z.never(),
+  },
   /** What was replaced or deleted, newest first: of a path and all below it, of a folder, or of all. */
   'history.list': {
     params: z.object({
@@ -342,6 +384,7 @@ export type DeviceStatus = z.infer<typeof DeviceStatus>;
 export type FolderSummary = z.infer<typeof FolderSummary>;
 export type FolderOffer = z.infer<typeof Offer>;
 export type ConflictCopy = z.infer<typeof Conflict>;
+export type ConflictVersion = z.infer<typeof ConflictVersion>;
 export type HistoryVersion = z.infer<typeof HistoryVersion>;
 export type TransferStatus = z.infer<typeof Transfer>;
 export type Setting = z.infer<typeof Setting>;
