@@ -12,7 +12,7 @@ import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
 import { useDevices } from '../support/use-devices.js';
 import { hashOf, wireFolder } from '../support/wire-entry.js';
-import { sendFrame, sendKind, WirePeer, type WireSession } from '../support/wire-peer.js';
+import { sendFrame, sendKind, WirePeer, WireSession } from '../support/wire-peer.js';
 
 const newDevice = useDevices();
 let device: TestDevice;
