@@ -62,10 +62,29 @@ describe('SendScheduler', () => {
     expect(link.capacity).toBe(3_000);
   });
 
+  it('hands out whole packets, where several wait', () => {
+    const link = new FakeLink(LARGE_WINDOW);
+    const scheduler = new SendScheduler(0, () => 16_383);
+    const sizes: number[] = [];
+    for (const name of ['a', 'b']) {
+      const stream = link.stream(name, 5, 128 * 1024);
+      const offer = stream.offer.bind(stream);
+      stream.offer = (limit, reserve) => {
+        const taken = offer(limit, reserve);
+        sizes.push(taken);
+        return taken;
+      };
+      scheduler.add(stream);
+    }
+    scheduler.offer(LARGE_WINDOW);
+    // Four packets' worth of payload.
+    expect(sizes.slice(0, 2)).toEqual([4 * (16_383 - 64), 4 * (16_383 - 64)]);
+  });
+
   it('takes turns among equals', () => {
     const link = new FakeLink(LARGE_WINDOW);
     const scheduler = new SendScheduler();
-    for (const name of ['a', 'b', 'c']) scheduler.add(link.stream(name, 5, 128 * 1024));
+    for (const name of ['a', 'b', 'c']) scheduler.add(link.stream(name, 5, 120_000));
     scheduler.offer(LARGE_WINDOW);
     expect(link.log).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
   });

@@ -1,4 +1,5 @@
 import type { TransportProfile } from '../transport-profile.js';
+import { MIN_PACKET_BYTES } from './quiche-binding.js';
 import type { QuicStream } from './stream.js';
 
 /**
@@ -24,7 +25,11 @@ export class SendScheduler {
   readonly #pending: Set<QuicStream>[] = Array.from({ length: 8 }, () => new Set<QuicStream>());
   #count = 0;
 
-  constructor(private readonly controlReserveBytes = CONTROL_RESERVE_BYTES) {}
+  /** `packetBytes`: how large packets are just now. */
+  constructor(
+    private readonly controlReserveBytes = CONTROL_RESERVE_BYTES,
+    private readonly packetBytes = () => MIN_PACKET_BYTES,
+  ) {}
 
   get isIdle(): boolean {
     return this.#count === 0;
@@ -79,12 +84,18 @@ export class SendScheduler {
     return total;
   }
 
+  /** A whole number of packets, because quiche puts bytes of one stream only into each. */
+  #sharedQuantum(): number {
+    const payloadBytes = this.packetBytes() - PACKET_OVERHEAD_BYTES;
+    return Math.max(1, Math.floor(SHARED_QUANTUM_BYTES / payloadBytes)) * payloadBytes;
+  }
+
   #offerSet(set: Set<QuicStream>, reserveBytes: number, limitBytes: number): number {
     let total = 0;
     let taken: number;
     do {
       taken = 0;
-      const quantum = set.size === 1 ? SINGLE_QUANTUM_BYTES : SHARED_QUANTUM_BYTES;
+      const quantum = set.size === 1 ? SINGLE_QUANTUM_BYTES : this.#sharedQuantum();
       for (const stream of [...set]) {
         if (total + taken >= limitBytes) break;
         const count = stream.offer(Math.min(quantum, limitBytes - total - taken), reserveBytes);
@@ -105,6 +116,8 @@ export class SendScheduler {
 
 const SINGLE_QUANTUM_BYTES = 512 * 1024;
 const SHARED_QUANTUM_BYTES = 64 * 1024;
+/** Header, packet number, frame header and tag at most. */
+const PACKET_OVERHEAD_BYTES = 64;
 
 function reserveFor(urgency: number, reserveBytes: number): number {
   if (urgency === 0) return 0;

@@ -37,7 +37,7 @@ export class SendingSide {
 
   constructor(private readonly dependencies: SendingSideDependencies) {
     const { quiche, io, path, profile, packetSize, countSent, resumeLater } = dependencies;
-    const scheduler = new SendScheduler(controlReserveFor(profile));
+    const scheduler = new SendScheduler(controlReserveFor(profile), () => packetSize.currentBytes);
     const window = new CongestionWindow(quiche);
     // A loopback has no queue that could overflow.
     const pace = isLoopback(path.address.host)
