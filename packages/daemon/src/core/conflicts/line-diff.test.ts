@@ -37,7 +37,7 @@ describe('the difference of two texts', () => {
   });
 
   it('makes the second of the first, by the shortest way', () => {
-    const lines = fc.array(fc.constantFrom('a', 'b', 'c', ''), { maxLength: 12 });
+    const lines = fc.array(fc.constantFrom<string[]>('a', 'b', 'c', ''), { maxLength: 12 });
     fc.assert(
       fc.property(lines, lines, (a, b) => {
         const marked = (unifiedDiff(text(...a), text(...b)) ?? '').split('\n').slice(0, -1);
