@@ -19,6 +19,7 @@ export interface FolderPlace {
   readonly label: string;
   /** Absolute. */
   readonly path: string;
+  readonly paused: boolean;
 }
 
 export interface FolderAssemblyDependencies {
@@ -87,6 +88,7 @@ export function assembleFolder(
     },
     {
       label: place.label,
+      paused: place.paused,
       rescanIntervalMs: deps.rescanIntervalMs(),
       unwatchedIntervalMs: UNWATCHED_INTERVAL_MS,
       massDelete: deps.massDelete,

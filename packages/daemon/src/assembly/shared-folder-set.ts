@@ -82,6 +82,25 @@ export class SharedFolderSet {
     this.deps.orchestrator.announceFolder(id);
   }
 
+  /** Exchanges nothing of it, or goes on; also after a restart. */
+  setPaused(id: FolderId, paused: boolean): void {
+    const folder = this.folders.get(id);
+    if (folder === undefined) return;
+    folder.setting = this.deps.store.update(id, { paused });
+    folder.assembled?.runner.setPaused(paused);
+    this.deps.orchestrator.pauseFolder(id, paused);
+  }
+
+  /** Tells the device that its offer is not wanted, and does not show it again. */
+  decline(folder: FolderId, device: DeviceKey): void {
+    this.deps.store.decline({ folder, device });
+    this.deps.orchestrator.declineOffer(folder, device);
+  }
+
+  isDeclined(folder: FolderId, device: DeviceKey): boolean {
+    return this.deps.store.isDeclined({ folder, device });
+  }
+
   /** Takes a device out of every folder. */
   forgetDevice(device: DeviceKey): void {
     this.deps.store.forgetDevice(device);
@@ -121,7 +140,7 @@ export class SharedFolderSet {
     };
     this.folders.set(id, folder);
     try {
-      const assembled = this.deps.assemble(setting, this.eventsOf(id));
+      const assembled = this.deps.assemble(folder.setting, this.eventsOf(id));
       folder.assembled = assembled;
       folder.problem = undefined;
       this.noteRebuilt(setting, assembled);

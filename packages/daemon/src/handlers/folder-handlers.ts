@@ -68,12 +68,15 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
       return summaryOf(await folders.add(setting), parts);
     },
     'folders.offers': async () => ({
-      offers: orchestrator.offers().map(({ folder, label, device }) => ({
-        id: folder,
-        label,
-        device,
-        deviceName: nameOf(parts, device),
-      })),
+      offers: orchestrator
+        .offers()
+        .filter(({ folder, device }) => !folders.isDeclined(folder, device))
+        .map(({ folder, label, device }) => ({
+          id: folder,
+          label,
+          device,
+          deviceName: nameOf(parts, device),
+        })),
     }),
     'folders.list': async () => ({ folders: folders.list().map((folder) => summaryOf(folder, parts)) }),
     'folders.remove': async ({ id }) => {

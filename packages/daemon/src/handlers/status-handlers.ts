@@ -108,6 +108,8 @@ function notSharedThere(
   const name = devices.get(device)?.name ?? device;
   const mend = `Share it there again ('landropic folder accept ${id} PATH'), or remove it here.`;
   const problem = (text: string) => [{ path: '', code: 'not-shared-there', text: `${text} ${mend}` }];
+  if (orchestrator.isPausedThere(id, device))
+    return [{ path: '', code: 'paused-there', text: `${name} has paused this folder.` }];
   if (orchestrator.isWithdrawn(id, device)) return problem(`${name} no longer shares this folder.`);
   const upForMs = orchestrator.link(device)?.upForMs ?? 0;
   const hadIt = runner.receipts.durableSequenceOf(device) > 0;

@@ -93,10 +93,15 @@ function targetOf(
     label: setting.label,
     runner: assembled.runner,
     devices: shared,
-    refusal: (device) =>
-      orchestrator.isWithdrawn(setting.id, device)
-        ? `${parts.devices.get(device)?.name ?? device} no longer shares folder ${setting.label}.`
-        : undefined,
+    refusal: (device) => {
+      const name = parts.devices.get(device)?.name ?? device;
+      if (assembled.runner.isPaused) return `Folder ${setting.label} is paused.`;
+      if (orchestrator.isPausedThere(setting.id, device))
+        return `${name} has paused folder ${setting.label}.`;
+      return orchestrator.isWithdrawn(setting.id, device)
+        ? `${name} no longer shares folder ${setting.label}.`
+        : undefined;
+    },
   };
 }
 

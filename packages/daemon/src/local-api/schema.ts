@@ -270,6 +270,17 @@ export const methods = {
     }),
     event: z.never(),
   },
+  /** Exchanges nothing of the folder, also after a restart, until `folders.resume`. */
+  'folders.pause': {
+    params: z.object({ id: z.string() }),
+    result: z.object({ id: z.string(), label: z.string() }),
+    event: z.never(),
+  },
+  'folders.resume': {
+    params: z.object({ id: z.string() }),
+    result: z.object({ id: z.string(), label: z.string() }),
+    event: z.never(),
+  },
   /** Returns when the whole folder was looked at. */
   'folders.rescan': {
     params: z.object({ id: z.string() }),

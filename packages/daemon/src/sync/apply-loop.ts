@@ -35,6 +35,8 @@ export interface ApplyLoopDependencies {
   readonly onIdle: () => void;
   /** True when there are other devices than the one an entry came from. */
   readonly relays: () => boolean;
+  /** Nothing is to be done for now. */
+  readonly isPaused: () => boolean;
   /** Contents may be asked for: there is room for them. */
   readonly mayFetch: () => boolean;
   /** Known deletions are not to be done for now. */
@@ -183,7 +185,7 @@ export class ApplyLoop {
   }
 
   private hasWork(): boolean {
-    if (this.stopped || this.diskFull) return false;
+    if (this.stopped || this.diskFull || this.deps.isPaused()) return false;
     if (this.fetched.size > 0 || this.ready.size > 0) return true;
     return this.mayFetch() && (this.todo.size > 0 || this.passAfter !== undefined);
   }

@@ -14,6 +14,8 @@ export interface FolderLink extends ChunkSupplier {
 
 /** The same, the other way round: how a session reaches the folder. */
 export interface LinkedFolder {
+  /** Nothing of it is exchanged for now. */
+  readonly isPaused?: boolean;
   /** What we tell this device about the folder; `undefined` while it is not ready to be exchanged. */
   state(device: DeviceKey): FolderState | undefined;
   connect(link: FolderLink, theirs: { readonly indexId: IndexId; readonly afterSequence: number }): void;

@@ -47,11 +47,13 @@ export interface FolderEvents {
 
 export interface FolderRunnerOptions extends FolderScansOptions {
   readonly label: string;
+  /** Nothing is exchanged from the start on, until {@link FolderRunner.setPaused}. Default false. */
+  readonly paused?: boolean;
   /** From how many deletions at once on they are held; undefined for never. Asked for each time. */
   readonly massDelete?: () => MassDeleteLimits | undefined;
 }
 
-export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'held' | 'error';
+export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'paused' | 'held' | 'error';
 
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
@@ -72,6 +74,7 @@ export class FolderRunner implements LinkedFolder {
   private readonly stopping = new AbortController();
   /** All of the folder was looked at since the start: what changed meanwhile is known before anything is exchanged. */
   private looked = false;
+  private paused: boolean;
   private readonly timers: NamedTimers;
 
   constructor(
@@ -79,6 +82,7 @@ export class FolderRunner implements LinkedFolder {
     private readonly options: FolderRunnerOptions,
   ) {
     const { index, disk, clock, device, blake3 } = deps;
+    this.paused = options.paused ?? false;
     this.timers = new NamedTimers(clock);
     const locks = new PathLocks((paths) => this.scans.hintParents(paths));
     this.receipts = new FolderReceipts(index);
@@ -123,10 +127,7 @@ export class FolderRunner implements LinkedFolder {
         this.fetch.giveUpAll();
         this.applying.clearLeftovers();
       },
-      onRoom: () => {
-        this.fetch.resume();
-        this.applying.considerAll();
-      },
+      onRoom: () => this.goOn(),
     });
     this.fetch = new ContentFetch({
       folder: deps.folder,
@@ -134,7 +135,7 @@ export class FolderRunner implements LinkedFolder {
       disk,
       blake3,
       onDone: (content, result) => this.applying.fetchEnded(content, result),
-      isBehind: () => this.applying.isBehind || !this.space.hasRoom(),
+      isBehind: () => this.paused || this.applying.isBehind || !this.space.hasRoom(),
       onWrongBytes: (from) => deps.events.wrongBytes(from),
     });
     this.applying = new ApplyLoop({
@@ -155,6 +156,7 @@ export class FolderRunner implements LinkedFolder {
       onFailed: (error) => deps.events.failed('applying changes', error),
       onIdle: () => this.scans.applierRests(),
       relays: () => this.links.size > 1,
+      isPaused: () => this.paused,
       mayFetch: () => this.space.hasRoom(),
       holdsDeletions: () => this.deletions.isHolding,
     });
@@ -231,6 +233,7 @@ export class FolderRunner implements LinkedFolder {
 
   activity(): FolderActivity {
     if (this.scans.isRootLost) return 'error';
+    if (this.paused) return 'paused';
     if (this.deletions.isHolding) return 'held';
     if (this.applying.isBusy) return 'syncing';
     return this.scans.isScanning ? 'scanning' : 'idle';
@@ -240,6 +243,20 @@ export class FolderRunner implements LinkedFolder {
     const space = this.space.problem();
     const own = space === undefined ? this.scans.problems() : [...this.scans.problems(), space];
     return [...own, ...this.deps.index.problems(limit)];
+  }
+
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
+  /**
+   * While it is paused, changes here are found and not told, and changes elsewhere are not brought here. Others are still
+   * given what they have heard of. The sessions are told by the orchestrator.
+   */
+  setPaused(paused: boolean): void {
+    this.paused = paused;
+    if (paused) this.fetch.giveUpAll();
+    else this.goOn();
   }
 
   /** Deletions that wait for a person to decide. */
@@ -336,6 +353,12 @@ export class FolderRunner implements LinkedFolder {
   private async recover(): Promise<void> {
     const recovered = await this.deps.applier.recover();
     commitRecovered(recovered, { index: this.deps.index, nowMs: this.deps.clock.nowMs() });
+  }
+
+  /** What kept contents from being fetched is over. */
+  private goOn(): void {
+    this.fetch.resume();
+    this.applying.considerAll();
   }
 
   private becomeReady(): void {

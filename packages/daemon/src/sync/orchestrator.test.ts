@@ -142,6 +142,49 @@ test('a folder that one side removes is shown as withdrawn on the other until it
   expect(again.paths).toEqual(['x']);
 });
 
+describe('a paused folder', () => {
+  test('exchanges nothing either way until it goes on, and the other side knows', async () => {
+    const { devices, a, b } = await pair();
+    const [ofA, ofB] = [a.share(f), b.share(f, 'b')];
+    await devices.settle();
+    ofA.isPaused = true;
+    a.orchestrator.pauseFolder(f, true);
+    await devices.settle();
+    expect(b.orchestrator.isPausedThere(f, a.device.id)).toBe(true);
+    expect(a.orchestrator.isPausedThere(f, b.device.id)).toBe(false);
+    ofA.write('x');
+    ofB.write('y');
+    await devices.settle();
+    expect([...ofA.paths, ...ofB.paths]).toEqual([]);
+    a.orchestrator.pauseFolder(f, false);
+    await devices.settle();
+    expect([ofA.paths, ofB.paths]).toEqual([['y'], ['x']]);
+    expect(b.orchestrator.isPausedThere(f, a.device.id)).toBe(false);
+  });
+
+  test('is paused from the start where it is taken up later', async () => {
+    const { devices, a, b } = await pair();
+    const ofB = b.share(f, 'b');
+    ofB.write('y');
+    await devices.settle();
+    const ofA = new FakeFolder(f, indexIdOf('a'));
+    ofA.isPaused = true;
+    ofA.write('x');
+    a.orchestrator.addFolder({
+      id: f,
+      runner: ofA as unknown as FolderRunner,
+      disk: { readChunks: async () => [] },
+      sharedWith: () => true,
+    });
+    await devices.settle();
+    expect(a.orchestrator.isExchanging(f, b.device.id)).toBe(true);
+    expect(ofB.paths).toEqual([]);
+    a.orchestrator.pauseFolder(f, false);
+    await devices.settle();
+    expect(ofB.paths).toEqual(['x']);
+  });
+});
+
 describe('an unpaired device', () => {
   test('is cut off with code 4, knows it, and what was stored of it is forgotten', async () => {
     const { devices, a, b } = await pair();

@@ -205,6 +205,16 @@ export class Orchestrator {
     this.folders.delete(id);
   }
 
+  /** The folder was paused, or goes on: every session that carries it says so. */
+  pauseFolder(id: FolderId, paused: boolean): void {
+    for (const link of this.links.values()) link.session?.folders.pause(id, paused);
+  }
+
+  /** True while the device has said that it takes nothing of the folder for now. */
+  isPausedThere(id: FolderId, device: DeviceKey): boolean {
+    return this.links.get(device)?.session?.folders.isPausedThere(id) ?? false;
+  }
+
   /** Folders that devices share with us, and we do not share with them. */
   offers(): readonly FolderOffer[] {
     return [...this.offersByDevice.values()].flatMap((offers) =>

@@ -8,7 +8,9 @@ const SHARE_OF_SECOND = 4;
 /** Lets index entries of one session out as fast as the peer takes them: all at once, unless it asked for less. */
 export class PushGate {
   private readonly pace = new ThrottlePace();
+  /** Asked for by the peer, and paused here. */
   private readonly paused = new Set<FolderId>();
+  private readonly pausedHere = new Set<FolderId>();
   private readonly waiting = new Set<() => void>();
   private leastEntries = 1;
   private isClosed = false;
@@ -26,10 +28,16 @@ export class PushGate {
     this.wake();
   }
 
-  setPaused(folder: FolderId, paused: boolean): void {
-    if (paused) this.paused.add(folder);
-    else this.paused.delete(folder);
+  /** As the peer asks, or as this device decides: entries go out when neither pauses. */
+  setPaused(folder: FolderId, paused: boolean, by: 'peer' | 'here' = 'peer'): void {
+    const folders = by === 'peer' ? this.paused : this.pausedHere;
+    if (paused) folders.add(folder);
+    else folders.delete(folder);
     this.wake();
+  }
+
+  isPausedByPeer(folder: FolderId): boolean {
+    return this.paused.has(folder);
   }
 
   /** Nothing goes out any more. */
@@ -46,7 +54,7 @@ export class PushGate {
   /** Resolves with how many entries may go out now, at least one; with 0 when `isOver` says so, or the gate is closed. */
   async admit(folder: FolderId, isOver: () => boolean): Promise<number> {
     while (!isOver() && !this.isClosed) {
-      if (this.paused.has(folder)) {
+      if (this.paused.has(folder) || this.pausedHere.has(folder)) {
         await this.wait(undefined);
         continue;
       }

@@ -168,9 +168,16 @@ export class SessionFolders {
     if (this.sent.has(id)) this.gate.setPaused(id, paused);
   }
 
-  /** Tells the peer to send nothing of this folder for now, or to go on. */
+  /** Sends nothing of this folder for now and tells the peer to do the same, or goes on. */
   pause(id: FolderId, paused: boolean): void {
-    if (this.open.has(id)) this.deps.send({ type: 'folderPause', folder: id, paused });
+    if (!this.open.has(id)) return;
+    this.gate.setPaused(id, paused, 'here');
+    this.deps.send({ type: 'folderPause', folder: id, paused });
+  }
+
+  /** The peer has said that it takes nothing of this folder for now. */
+  isPausedThere(id: FolderId): boolean {
+    return this.open.has(id) && this.gate.isPausedByPeer(id);
   }
 
   /** Up to which of our sequences the peer has stored the entries of this folder. */
@@ -315,6 +322,7 @@ export class SessionFolders {
       { ours, theirs },
     );
     this.open.set(id, opened);
+    if (folder.isPaused === true) this.pause(id, true);
     opened.start();
     this.deps.onShared(id);
     this.release(id);
@@ -340,6 +348,7 @@ export class SessionFolders {
     this.open.delete(id);
     folder?.stop();
     this.gate.setPaused(id, false);
+    this.gate.setPaused(id, false, 'here');
     if (this.stopped) return;
     this.streams.close(id);
     this.deps.onClosed(id);

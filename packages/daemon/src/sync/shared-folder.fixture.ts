@@ -9,6 +9,7 @@ import type { DurableReceipt } from './folder-receipts.js';
 /** A shared folder as sessions see it, without an index and a disk: what it has, and what came. */
 export class FakeFolder implements LinkedFolder {
   isReady = true;
+  isPaused = false;
   readonly links = new Map<DeviceKey, FolderLink>();
   readonly received: { readonly device: DeviceKey; readonly path: RelativePath }[] = [];
   /** What the peer says it holds. */

@@ -87,6 +87,9 @@ export async function waitForPeers(
 }
 
 async function lookFirst({ runner, label }: WaitTarget, signal: AbortSignal): Promise<number> {
+  if (runner.activity() === 'paused') {
+    throw new WaitError('cannot-come-true', `Folder ${label} is paused. See: landropic folder resume`);
+  }
   await runner.rescan(signal);
   if (runner.activity() === 'error') {
     throw new WaitError(
