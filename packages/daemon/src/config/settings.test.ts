@@ -55,6 +55,15 @@ describe('settings', () => {
   });
 
   it.each([
+    ['off', 'off'],
+    ['on', '25%,100'],
+    ['50 %, 1000', '50%,1000'],
+  ])('take %j as when deletions are too many', (text, value) => {
+    expect(new Settings(file).set('guard.massDelete', text)).toMatchObject({ value, applied: true });
+    expect(new Settings(file).get('guard.massDelete').value).toBe(value);
+  });
+
+  it.each([
     ['colour', 'red'],
     ['log.level', 'loud'],
     ['rescanIntervalSeconds', '1'],
@@ -65,6 +74,9 @@ describe('settings', () => {
     ['name', 'two\nlines'],
     ['name', 'x'.repeat(65)],
     ['discovery', 'perhaps'],
+    ['guard.massDelete', '25%'],
+    ['guard.massDelete', '101%,5'],
+    ['guard.massDelete', '25,100'],
     ['toString', 'x'],
   ])('refuse %s = %j and stay as they were', (key, value) => {
     const settings = new Settings(file);

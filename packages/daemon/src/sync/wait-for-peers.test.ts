@@ -13,7 +13,7 @@ class Folder {
   readonly index: MemoryIndex;
   readonly receipts: FolderReceipts;
   looks = 0;
-  state: 'idle' | 'error' = 'idle';
+  state: 'idle' | 'error' | 'paused' | 'held' = 'idle';
   look: () => Promise<void> = async () => {};
   readonly refusals = new Map<DeviceKey, string>();
 
@@ -148,6 +148,27 @@ describe('what cannot come true ends it at once, and is named', () => {
     expect(await wait([folder.target(b)])()).toMatchObject({
       code: 'cannot-come-true',
       message: 'Folder f: Its marker is gone.',
+    });
+  });
+
+  test('a folder that is paused, without a look at it', async () => {
+    const { wait, folder } = setUp();
+    folder.state = 'paused';
+    expect(await wait([folder.target(b)])()).toMatchObject({
+      code: 'cannot-come-true',
+      message: expect.stringMatching(/^Folder f is paused/),
+    });
+    expect(folder.looks).toBe(0);
+  });
+
+  test('a folder that holds deletions, as the look may find', async () => {
+    const { wait, folder } = setUp();
+    folder.look = async () => {
+      folder.state = 'held';
+    };
+    expect(await wait([folder.target(b)])()).toMatchObject({
+      code: 'cannot-come-true',
+      message: expect.stringMatching(/^Folder f holds deletions/),
     });
   });
 
