@@ -109,11 +109,12 @@ export class MemoryFolderDisk implements FolderDisk {
       'read-chunks',
       requests.map(({ path }) => path),
       (path, i) => {
-        const request = requests[i];
         const { bytes } = mustBeFile(this.files.lookUp(entryPath(path)));
-        const { offsetBytes = 0, chunk = undefined } = request ?? {};
-        const found = bytes.subarray(offsetBytes, offsetBytes + (chunk?.lengthBytes ?? 0));
-        return hashOfBytes(found) === chunk?.hash ? Uint8Array.from(found) : undefined;
+        const request = requests[i];
+        if (request === undefined) return undefined;
+        const { offsetBytes, chunk } = request;
+        const found = bytes.subarray(offsetBytes, offsetBytes + chunk.lengthBytes);
+        return hashOfBytes(found) === chunk.hash ? Uint8Array.from(found) : undefined;
       },
     );
     return read.map((result) => (result.ok ? result.value : undefined));
@@ -171,9 +172,11 @@ export class MemoryFolderDisk implements FolderDisk {
           carryOutStep(this.files, step, unflushed),
         );
         if (this.isGone) return NEVER;
-        const { ok } = result;
-        done.push(ok ? { ok, ...(result.value === undefined ? {} : { stat: result.value }) } : result);
-        if (!ok) break;
+        if (!result.ok) {
+          done.push(result);
+          break;
+        }
+        done.push({ ok: true, ...(result.value === undefined ? {} : { stat: result.value }) });
       }
     }
     for (const inode of unflushed) this.files.flush(inode);
