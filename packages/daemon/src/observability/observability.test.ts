@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from './logger.js';
-import { Metrics } from './metrics.js';
 import { RotatingFile } from './rotating-file.js';
 
 let directory: string;
@@ -87,29 +86,5 @@ describe('a rotating file', () => {
     rotating.close();
     expect(rotating.dropped).toBe(1);
     expect(readFileSync(join(directory, 'missing', 'log'), 'utf8')).toBe('kept\n');
-  });
-});
-
-describe('metrics', () => {
-  it('are counted, read and rendered', () => {
-    const metrics = new Metrics();
-    const bytes = metrics.counter('bytes_in_total', 'Bytes\nreceived.');
-    bytes.add(10);
-    metrics.counter('bytes_in_total', 'Bytes received.').add();
-    metrics.gauge('folders', 'Shared folders.', () => 2);
-    expect(bytes.value).toBe(11);
-    expect(metrics.values()).toEqual(
-      new Map([
-        ['bytes_in_total', 11],
-        ['folders', 2],
-      ]),
-    );
-    expect(metrics.render()).toBe(
-      '# HELP landropic_bytes_in_total Bytes\\nreceived.\n# TYPE landropic_bytes_in_total counter\n' +
-        'landropic_bytes_in_total 11\n# HELP landropic_folders Shared folders.\n' +
-        '# TYPE landropic_folders gauge\nlandropic_folders 2\n',
-    );
-    expect(() => metrics.gauge('folders', '', () => 0)).toThrow(RangeError);
-    expect(() => metrics.counter('no spaces', '')).toThrow(RangeError);
   });
 });
