@@ -83,6 +83,7 @@ export class Daemon {
       listen: this.options.listen,
       credentials: identity,
       verifyPeer: verifyIncoming(identity.deviceId, (id) => devices.isPaired(id)),
+      identification: { closeCode: CloseCode.protocolError },
     });
     this.stops.push(() => endpoint.close(CloseCode.shuttingDown, 'shutting down'));
     try {

@@ -142,7 +142,10 @@ describe('close codes', () => {
       },
     });
     const connection = await dial(await endpoints.create(), acceptor.localAddress);
-    expect(await connection.closed).toMatchObject({ by: 'peer', code: 1 });
+    expect(await connection.closed).toMatchObject({
+      by: 'transport',
+      code: TransportCloseCode.internalError,
+    });
     expect(acceptor.stats().accepted).toBe(0);
   });
 });

@@ -5,6 +5,7 @@ import { DeadlineTimer } from './deadline-timer.js';
 export interface OtherDeadlines {
   readonly isVerified: boolean;
   readonly packetSizeMs: number;
+  readonly identificationMs: number;
   readonly closingMs: number;
   readonly stallCheckMs: number;
 }
@@ -51,7 +52,7 @@ export class ConnectionDeadlines {
     const quicheMs = this.setup.quiche.timeout();
     let deadline = quicheMs === null ? Number.POSITIVE_INFINITY : now + quicheMs;
     deadline = others.isVerified
-      ? Math.min(deadline, this.#keepAliveMs, others.packetSizeMs)
+      ? Math.min(deadline, this.#keepAliveMs, others.packetSizeMs, others.identificationMs)
       : Math.min(deadline, this.#handshakeMs);
     this.#timer.setDeadline(Math.min(deadline, others.closingMs, others.stallCheckMs));
   }

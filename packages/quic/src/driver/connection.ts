@@ -325,6 +325,7 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
     this.#deadlines.arm(now, {
       isVerified: this.isVerified,
       packetSizeMs: this.#packetSize.deadlineMs,
+      identificationMs: this.#streams.identificationDueMs,
       closingMs: this.#closing?.deadlineMs ?? Number.POSITIVE_INFINITY,
       stallCheckMs: this.#sending.isIdle ? Number.POSITIVE_INFINITY : now + PROGRESS_CHECK_MS,
     });
@@ -343,6 +344,8 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
       else this.abandon(false, 0, info);
       return;
     }
+    this.#streams.checkIdentified(now);
+    if (this.#closeInfo !== undefined) return;
     if (this.#deadlines.takeKeepAlive(now) && this.isVerified) this.quiche.sendAckEliciting();
     const hasMoved = this.#sending.checkProgress(now);
     if (hasMoved !== undefined) this.#packetSize.handleCheck(now, this.quiche.stats().lost, hasMoved);

@@ -35,11 +35,23 @@ export class IdentificationWatch {
   /** Streams that quiche knows and has nothing of. */
   #silent = new Map<number, Silence>();
   #checkedAtMs = Number.NEGATIVE_INFINITY;
+  /** Packets arrived since the last check: they may have opened streams. */
+  #hasNews = false;
 
   constructor(role: 'dialler' | 'acceptor', policy: IdentificationPolicy) {
     const peerBit = role === 'dialler' ? 1 : 0;
     this.#next = [peerBit, peerBit | 2];
     this.#timeoutMs = policy.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /** When to look again, also where nothing more arrives. */
+  get dueMs(): number {
+    const isWaiting = this.#hasNews || this.#silent.size > 0;
+    return isWaiting ? this.#checkedAtMs + this.#timeoutMs / CHECKS_PER_TIMEOUT : Number.POSITIVE_INFINITY;
+  }
+
+  noteReceived(): void {
+    this.#hasNews = true;
   }
 
   /** The first byte of this stream of the peer is there, or its end, or a reset. */
@@ -55,6 +67,7 @@ export class IdentificationWatch {
   findOverdue(now: number, isKnown: (id: number) => boolean): number | undefined {
     if (now - this.#checkedAtMs < this.#timeoutMs / CHECKS_PER_TIMEOUT) return undefined;
     this.#checkedAtMs = now;
+    this.#hasNews = false;
     const silent = new Map<number, Silence>();
     for (const id of this.#suspects()) {
       if (!isKnown(id)) continue;

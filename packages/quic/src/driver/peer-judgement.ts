@@ -31,6 +31,15 @@ export function judgePeer(quiche: QuicheConnection, verifyPeer: VerifyPeer): Pee
     };
   }
   const verdict = judge(verifyPeer, chain, alpn);
+  if (verdict === undefined) {
+    const closeCode = TransportCloseCode.internalError;
+    const reason = 'the certificate could not be judged';
+    return {
+      alpn,
+      chain,
+      result: { refusal: { rejection: 'peer-refused', isApplication: false, closeCode, reason } },
+    };
+  }
   if (verdict.accepted) return { alpn, chain, result: { identity: verdict.identity } };
   const { closeCode, reason } = verdict;
   return {
@@ -40,12 +49,11 @@ export function judgePeer(quiche: QuicheConnection, verifyPeer: VerifyPeer): Pee
   };
 }
 
-/** A certificate that makes the judge stumble is not accepted. */
-function judge(verifyPeer: VerifyPeer, chain: readonly Uint8Array[], alpn: string): PeerVerdict {
+/** Undefined for a certificate that makes the judge stumble: it is not accepted, and that is our fault. */
+function judge(verifyPeer: VerifyPeer, chain: readonly Uint8Array[], alpn: string): PeerVerdict | undefined {
   try {
     return verifyPeer(chain, alpn);
   } catch {
-    const closeCode = TransportCloseCode.internalError;
-    return { accepted: false, closeCode, reason: 'the certificate could not be judged' };
+    return undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { TransportCloseCode } from '../close-codes.js';
 import type { StreamCandidate, StreamVerdict } from '../transport.js';
 import type { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
@@ -9,6 +10,8 @@ export interface StreamAdmission {
   readonly identification: IdentificationPolicy | undefined;
   /** Closes the connection. */
   readonly refuse: (closeCode: number, reason: string) => void;
+  /** The same for a fault of this side. */
+  readonly fail: (reason: string) => void;
 }
 
 export function createStreamAdmission(
@@ -18,6 +21,10 @@ export function createStreamAdmission(
   return {
     judge: authenticateStream && ((stream) => authenticateStream(connection, stream)),
     identification,
+    fail: (reason) => {
+      const code = TransportCloseCode.internalError;
+      connection.abandon(false, code, { by: 'transport', code, reason });
+    },
     refuse: (code, reason) => connection.abandon(true, code, { by: 'local', code, reason }),
   };
 }

@@ -122,12 +122,18 @@ export class StreamTable {
     }
   }
 
+  /** When a stream of the peer may have been silent for too long. */
+  get identificationDueMs(): number {
+    return this.#watch?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Packets arrived. Stops as soon as somebody whom that woke has ended the connection. */
   handleReceived(now: number): void {
     this.#handleReadable();
     if (this.host.endedWith() !== undefined) return;
     this.#checkStopped();
-    this.#checkIdentified(now);
+    this.#watch?.noteReceived();
+    this.checkIdentified(now);
     if (this.host.endedWith() === undefined) this.#serveOpenRequests();
   }
 
@@ -146,7 +152,7 @@ export class StreamTable {
   }
 
   /** Closes the connection of a peer that opens streams and does not begin them. */
-  #checkIdentified(now: number): void {
+  checkIdentified(now: number): void {
     const { identification, refuse } = this.admission;
     const id = this.#watch?.findOverdue(now, (suspect) => !this.host.quiche.streamFinished(suspect));
     if (id === undefined || identification === undefined) return;
@@ -208,8 +214,10 @@ export class StreamTable {
     const { id, kind } = stream;
     stream.read(new Uint8Array(1)).then(
       (first) => {
-        const verdict = judge({ id, kind, firstByte: first?.[0] });
-        if (verdict.accepted) {
+        const verdict = this.#judge(judge, { id, kind, firstByte: first?.[0] });
+        if (verdict === undefined) {
+          this.admission.fail('a stream could not be judged');
+        } else if (verdict.accepted) {
           this.#handUp(new AuthenticatedStream(stream, first?.[0]) as IncomingStream);
         } else if ('closeCode' in verdict) {
           this.admission.refuse(verdict.closeCode, verdict.reason);
@@ -221,6 +229,18 @@ export class StreamTable {
       // Reset before it said anything, or the connection has ended: nobody hears of it.
       () => stream.finish().catch(() => {}),
     );
+  }
+
+  /** Undefined where the judge stumbles. */
+  #judge(
+    judge: (stream: StreamCandidate) => StreamVerdict,
+    stream: StreamCandidate,
+  ): StreamVerdict | undefined {
+    try {
+      return judge(stream);
+    } catch {
+      return undefined;
+    }
   }
 
   #add(stream: MeasuredStream): void {
