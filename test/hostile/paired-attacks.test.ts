@@ -67,7 +67,7 @@ describe('a paired device', () => {
         // An index stream without its shard; streams of which the daemon learns by a request to stop them alone.
         (peer: RawPeer) => peer.send(uniStream(0), Uint8Array.of(StreamKind.indexShard)),
         (peer: RawPeer) => {
-          for (let n = 0; n < 500; n++) peer.abort(bidiStream(n), 0, 1);
+          for (let n = 0; n < 500; n++) peer.openSilently(bidiStream(n));
         },
       ]) {
         const peer = ended(await openRawSession(stage()));

@@ -106,6 +106,12 @@ export class RawPeer {
     }
   }
 
+  /** Opens a stream of which the daemon hears by the request to stop it alone: not a byte says what it is. */
+  openSilently(stream: number): void {
+    this.quiche.streamPriority(stream, 3, true);
+    this.abort(stream, 0, 1);
+  }
+
   /** Gives up a stream in one direction: 0 asks the daemon to stop sending, 1 resets what we send. */
   abort(stream: number, direction: 0 | 1, code: number): boolean {
     try {
