@@ -32,6 +32,8 @@ async function daemonWith(handlers: Partial<Handlers>): Promise<void> {
 
 interface RunOptions {
   readonly isTTY?: boolean;
+  /** Somebody sits there who can be asked. */
+  readonly isInputTTY?: boolean;
   readonly input?: string;
   readonly signal?: AbortSignal;
 }
@@ -42,7 +44,7 @@ async function run(args: readonly string[], options: RunOptions = {}) {
   const exitCode = await main(args, {
     stdout: stdout as never,
     stderr: stderr as never,
-    stdin: fakeInput(options.input ?? '') as never,
+    stdin: Object.assign(fakeInput(options.input ?? ''), { isTTY: options.isInputTTY }) as never,
     signal: options.signal ?? new AbortController().signal,
   });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
@@ -488,6 +490,56 @@ describe('conflicts', () => {
     );
     expect((await resolve('none')).exitCode).toBe(2);
     expect((await run(['conflicts', 'resolve', 'plan.md'])).exitCode).toBe(2);
+  });
+});
+
+describe('folder accept', () => {
+  const files = { equal: 1, onlyHere: 2, onlyThere: 3, different: 1, differentPaths: ['plan.md'] };
+  const preview = { id: 'f', label: 'f', path: '/x', device: desktop.id, deviceName: 'desktop', files };
+  const accepted: unknown[] = [];
+  const daemon = (found: typeof files | null) => {
+    accepted.length = 0;
+    return daemonWith({
+      'folders.preview': async () => ({ ...preview, files: found }),
+      'folders.accept': async (params) => {
+        accepted.push(params.yes);
+        return { id: 'f', label: 'f', path: '/x', mode: 'two-way', sharedWith: [] };
+      },
+    });
+  };
+  const accept = ['folder', 'accept', 'f', '/x'];
+
+  test('asks before it merges, and takes only yes for yes', async () => {
+    await daemon(files);
+    const declined = await run(accept, { isInputTTY: true, input: '\n' });
+    expect(declined).toMatchObject({ exitCode: 1, stdout: '' });
+    for (const line of [
+      '1 file equal',
+      '2 files only here',
+      '3 files only on desktop',
+      '1 file different',
+      'plan.md',
+    ])
+      expect(declined.stderr).toContain(line);
+    expect(accepted).toEqual([]);
+    expect((await run(accept, { isInputTTY: true })).exitCode).toBe(1);
+    expect(accepted).toEqual([]);
+    expect((await run(accept, { isInputTTY: true, input: 'y\n' })).exitCode).toBe(0);
+    expect(accepted).toEqual([true]);
+  });
+
+  test('merges nothing where nobody can be asked', async () => {
+    await daemon(files);
+    expect(await run(accept)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--yes') });
+    expect((await run([...accept, '--json'], { isInputTTY: true, input: 'y\n' })).exitCode).toBe(2);
+    expect(accepted).toEqual([]);
+    expect((await run([...accept, '--yes'])).exitCode).toBe(0);
+    expect(accepted).toEqual([true]);
+  });
+
+  test('asks nothing where nothing is merged', async () => {
+    await daemon(null);
+    expect(await run(accept)).toMatchObject({ exitCode: 0, stderr: '' });
   });
 });
 

@@ -7,6 +7,7 @@ import { shortId } from '../render/devices.js';
 import { count } from '../render/quantity.js';
 import { renderTable } from '../render/table.js';
 import { printable } from '../render/text.js';
+import { confirmMerge } from './confirm-merge.js';
 import { addFolderDecisions } from './folder-decisions.js';
 
 interface AddOptions {
@@ -75,8 +76,11 @@ function addAccept(group: Command, app: App): void {
   })
     .option('--yes', 'do not ask before two folders that both hold files are merged')
     .action(
-      app.action<{ yes?: boolean }, [string, string]>(async ({ output, json, call }, { yes }, id, path) => {
-        const folder = await call('folders.accept', { id, path: resolve(path), yes: yes === true });
+      app.action<{ yes?: boolean }, [string, string]>(async (context, { yes }, id, path) => {
+        const { output, json, call } = context;
+        const root = resolve(path);
+        if (yes !== true) await confirmMerge(context, { id, path: root });
+        const folder = await call('folders.accept', { id, path: root, yes: true });
         if (json) output.printJson(folder);
         else output.print(`${describe(folder)} is kept in sync from now on.`);
       }),

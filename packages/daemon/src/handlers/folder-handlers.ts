@@ -8,8 +8,10 @@ import type { SharedFolder } from '../config/shared-folders.js';
 import { type DeviceKey, type FolderId, parseFolderId } from '../core/model/identifiers.js';
 import { ApiError, type FolderSummary } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
+import type { FolderOffer } from '../sync/orchestrator.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice, sharedFolder } from './named.js';
+import { holdsFiles } from './preview-handlers.js';
 
 type FolderMethods =
   | 'folders.add'
@@ -39,28 +41,21 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
       };
       return summaryOf(await folders.add(setting), parts);
     },
-    'folders.accept': async ({ id, path }) => {
-      const offers = orchestrator.offers().filter((offer) => offer.folder === id || offer.label === id);
+    'folders.accept': async ({ id, path, yes }) => {
+      const offers = offersOf(parts, id);
       const [offer] = offers;
-      if (offer === undefined) {
-        const own = folders.list().some(({ setting }) => setting.id === id);
-        if (own)
-          throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
-        throw new ApiError(
-          'not-found',
-          `No device offers a folder '${id}' now. See: landropic folder offers`,
-        );
-      }
-      if (offers.some((other) => other.folder !== offer.folder)) {
-        throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
-      }
       const sharedWith = offers.map(({ device }) => device);
       const known = folders.get(offer.folder);
       if (known !== undefined) return shareFurther(parts, known, path, sharedWith);
+      const root = checkRoot(path, parts);
+      if (!yes && holdsFiles(root))
+        throw new ApiError('conflict', `${root} holds files already, which would be merged.`, {
+          hint: 'Look at what would happen without --yes, and take it with --yes.',
+        });
       const setting = {
         id: offer.folder,
         label: checkLabel(offer.label),
-        path: checkRoot(path, parts),
+        path: root,
         mode: 'two-way',
         paused: false,
         sharedWith,
@@ -100,6 +95,24 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
   };
 }
 
+/** All devices' offers of the one folder of that ID or label. Throws `not-found`, `conflict` and `usage`. */
+export function offersOf(
+  { folders, orchestrator }: Pick<DaemonParts, 'folders' | 'orchestrator'>,
+  id: string,
+): readonly [FolderOffer, ...FolderOffer[]] {
+  const [offer, ...others] = orchestrator
+    .offers()
+    .filter(({ folder, label }) => folder === id || label === id);
+  if (offer === undefined) {
+    if (folders.list().some(({ setting }) => setting.id === id))
+      throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
+    throw new ApiError('not-found', `No device offers a folder '${id}' now. See: landropic folder offers`);
+  }
+  if (others.some((other) => other.folder !== offer.folder))
+    throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
+  return [offer, ...others];
+}
+
 function shareFurther(
   parts: DaemonParts,
   folder: FolderAtWork,
@@ -124,7 +137,7 @@ function realPathOf(path: string): string {
 }
 
 /** The folder's real path. Throws ConfigError `file-system` when it cannot be shared. */
-function checkRoot(path: string, parts: DaemonParts): string {
+export function checkRoot(path: string, parts: DaemonParts): string {
   const sharedPaths = parts.folders.list().map(({ setting }) => setting.path);
   return checkFolderPath(path, { sharedPaths, homeDirectory: parts.home.directory });
 }

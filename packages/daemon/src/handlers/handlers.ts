@@ -8,6 +8,7 @@ import { folderDecisionHandlers } from './folder-decision-handlers.js';
 import { folderHandlers } from './folder-handlers.js';
 import { historyHandlers } from './history-handlers.js';
 import { pairingHandlers } from './pairing-handlers.js';
+import { previewHandlers } from './preview-handlers.js';
 import { statusHandlers } from './status-handlers.js';
 import { syncHandlers } from './sync-handlers.js';
 
@@ -19,6 +20,7 @@ export function createHandlers(parts: DaemonParts): Handlers {
     ...folderHandlers(parts),
     ...folderDecisionHandlers(parts),
     ...historyHandlers(parts),
+    ...previewHandlers(parts),
     ...conflictHandlers(parts),
     ...pairingHandlers(parts),
     ...syncHandlers(parts),

@@ -241,6 +241,31 @@ export const methods = {
     result: FolderSummary,
     event: z.never(),
   },
+  /** What accepting would do, before anything is done. */
+  'folders.preview': {
+    params: z.object({ id: z.string(), path: z.string() }),
+    result: z.object({
+      id: z.string(),
+      label: z.string(),
+      path: z.string(),
+      /** The device that was compared with. */
+      device: z.string(),
+      deviceName: z.string(),
+      /** In files and symlinks; null where the directory holds nothing yet. */
+      files: z
+        .object({
+          equal: z.number(),
+          onlyHere: z.number(),
+          onlyThere: z.number(),
+          /** Of these both versions will be kept. */
+          different: z.number(),
+          /** The first of them. */
+          differentPaths: z.array(z.string()).readonly(),
+        })
+        .nullable(),
+    }),
+    event: z.never(),
+  },
   'folders.offers': {
     params: Nothing,
     result: z.object({ offers: z.array(Offer).readonly() }),
@@ -395,6 +420,7 @@ export type DeviceStatus = z.infer<typeof DeviceStatus>;
 export type FolderSummary = z.infer<typeof FolderSummary>;
 export type FolderOffer = z.infer<typeof Offer>;
 export type ConflictCopy = z.infer<typeof Conflict>;
+export type MergePreview = Result<'folders.preview'>;
 export type ConflictVersion = z.infer<typeof ConflictVersion>;
 export type HistoryVersion = z.infer<typeof HistoryVersion>;
 export type TransferStatus = z.infer<typeof Transfer>;

@@ -103,7 +103,7 @@ describe('offers', () => {
     const { devices, a, dial } = await handPaired();
     const peer = await dial();
     await peer.handshake([stateOf('f')]);
-    expect(a.orchestrator.offers()).toEqual([{ folder: f, label: 'f', device: 'hand' }]);
+    expect(a.orchestrator.offers()).toEqual([{ folder: f, label: 'f', device: 'hand', sequence: 0 }]);
     a.share(f);
     expect(a.orchestrator.offers()).toEqual([]);
     await devices.settle();

@@ -31,6 +31,8 @@ export interface FolderOffer {
   readonly folder: FolderId;
   readonly label: string;
   readonly device: DeviceKey;
+  /** Where the device's index of it stood then. */
+  readonly sequence: number;
 }
 
 export interface OrchestratorDependencies {
@@ -84,6 +86,8 @@ export class Orchestrator {
   private readonly offersByDevice = new Map<DeviceKey, Map<FolderId, FolderOffer>>();
   /** Folders that a device has shared with us in this run and shares no more. */
   private readonly withdrawnByDevice = new Map<DeviceKey, Set<FolderId>>();
+  /** Offered folders that are looked at before they are taken. */
+  private readonly previews = new Map<FolderId, { readonly device: DeviceKey; readonly folder: LinkedFolder }>();
   private readonly problems: DeviceProblems;
   private readonly lastSeen = new Map<DeviceKey, number>();
 
@@ -222,6 +226,25 @@ export class Orchestrator {
     );
   }
 
+  /**
+   * Exchanges an offered folder with what stands in for it, until {@link endPreview}. False while there is no session, or
+   * where the folder is shared or looked at already.
+   */
+  startPreview({ folder: id, device }: Pick<FolderOffer, 'folder' | 'device'>, folder: LinkedFolder): boolean {
+    const session = this.links.get(device)?.session;
+    if (session === undefined || this.folders.has(id) || this.previews.has(id)) return false;
+    this.previews.set(id, { device, folder });
+    session.folders.announce(id);
+    return true;
+  }
+
+  /** It is an offer again. */
+  endPreview({ folder: id, device }: Pick<FolderOffer, 'folder' | 'device'>): void {
+    if (this.previews.get(id)?.device !== device) return;
+    this.links.get(device)?.session?.folders.remove(id);
+    this.previews.delete(id);
+  }
+
   /** Tells the device that a folder which it offers is not wanted. It may offer it again. */
   declineOffer(id: FolderId, device: DeviceKey): void {
     this.offersByDevice.get(device)?.delete(id);
@@ -303,6 +326,7 @@ export class Orchestrator {
 
   private sharedWith(device: DeviceKey): ReadonlyMap<FolderId, LinkedFolder> {
     const shared = new Map<FolderId, LinkedFolder>();
+    for (const [id, preview] of this.previews) if (preview.device === device) shared.set(id, preview.folder);
     for (const [id, folder] of this.folders) if (folder.sharedWith(device)) shared.set(id, folder.runner);
     return shared;
   }
@@ -322,8 +346,8 @@ export class Orchestrator {
   private offered(device: DeviceKey, states: readonly FolderState[]): void {
     const offers = this.offersByDevice.get(device) ?? new Map<FolderId, FolderOffer>();
     this.offersByDevice.set(device, offers);
-    for (const { folder, label } of states) {
-      if (offers.size < MAX_OFFERS) offers.set(folder, { folder, label, device });
+    for (const { folder, label, sequence } of states) {
+      if (offers.size < MAX_OFFERS) offers.set(folder, { folder, label, device, sequence });
     }
   }
 }
