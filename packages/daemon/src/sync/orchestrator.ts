@@ -87,7 +87,10 @@ export class Orchestrator {
   /** Folders that a device has shared with us in this run and shares no more. */
   private readonly withdrawnByDevice = new Map<DeviceKey, Set<FolderId>>();
   /** Offered folders that are looked at before they are taken. */
-  private readonly previews = new Map<FolderId, { readonly device: DeviceKey; readonly folder: LinkedFolder }>();
+  private readonly previews = new Map<
+    FolderId,
+    { readonly device: DeviceKey; readonly folder: LinkedFolder }
+  >();
   private readonly problems: DeviceProblems;
   private readonly lastSeen = new Map<DeviceKey, number>();
 
@@ -230,7 +233,10 @@ export class Orchestrator {
    * Exchanges an offered folder with what stands in for it, until {@link endPreview}. False while there is no session, or
    * where the folder is shared or looked at already.
    */
-  startPreview({ folder: id, device }: Pick<FolderOffer, 'folder' | 'device'>, folder: LinkedFolder): boolean {
+  startPreview(
+    { folder: id, device }: Pick<FolderOffer, 'folder' | 'device'>,
+    folder: LinkedFolder,
+  ): boolean {
     const session = this.links.get(device)?.session;
     if (session === undefined || this.folders.has(id) || this.previews.has(id)) return false;
     this.previews.set(id, { device, folder });
