@@ -1,7 +1,8 @@
 // Builds the native datagram I/O for this machine. Never fails an installation: without it, node:dgram carries the packets,
 // and the endpoint's statistics say so. With --ship it puts the result where a published package looks first.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,7 +11,17 @@ const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 
 
 const isShipping = process.argv.includes('--ship');
 
-if (process.platform === 'linux' && (isShipping || !existsSync(prebuilt))) {
+/** One that was made for another C library is as good as none. */
+function loads(file) {
+  try {
+    createRequire(import.meta.url)(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (process.platform === 'linux' && (isShipping || !loads(prebuilt))) {
   // Package managers bring node-gyp along for install scripts, the one by its path, the other on PATH.
   const byPath = process.env.npm_config_node_gyp;
   const [command, ...args] = byPath === undefined ? ['node-gyp'] : [process.execPath, byPath];

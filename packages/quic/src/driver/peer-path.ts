@@ -13,8 +13,8 @@ const MAX_KNOWN_ADDRESSES = 8;
  * Where a peer is, in our terms (with zones) and in quiche's (without).
  *
  * A dialler's quiche is told that everything comes from the address it dialled: a peer with several addresses may answer
- * from another one, and the packets prove themselves. When that peer moves, see PathFollower. An acceptor's quiche sees real addresses, and follows a peer that
- * moves only after having validated the new path.
+ * from another one, and the packets prove themselves. When that peer moves, see PathFollower. An acceptor's quiche sees
+ * real addresses, and follows a peer that moves only after having validated the new path.
  */
 export class PeerPath {
   #address: SocketAddress;

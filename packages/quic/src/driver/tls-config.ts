@@ -34,8 +34,8 @@ export function buildQuicheConfig(credentials: TlsCredentials, profile: Transpor
   config.setMaxStreamWindow(profile.maxStreamWindowBytes);
   config.setMaxConnectionWindow(profile.maxConnectionWindowBytes);
   config.setCcAlgorithmName(profile.congestionControl);
-  // Packets go out as soon as the window allows: the binding does not tell us when a paced one would be due.
   config.setActiveConnectionIdLimit(MAX_PATHS);
+  // The binding does not tell when a paced packet would be due: SendPacing paces instead.
   config.enablePacing(false);
   config.enableDgram(true, DATAGRAM_QUEUE_LENGTH, DATAGRAM_QUEUE_LENGTH);
   return config;
