@@ -36,7 +36,7 @@ test('two folders that both hold files are compared before anything moves', asyn
   expect(existsSync(join(right, '.landropic'))).toBe(false);
   expect((await b.json('folders.list', ['folder', 'list'])).folders).toEqual([]);
 
-  // It is an offer still; a directory without files is taken without a question.
+  // It is an offer still.
   await until(isOffered, { what: 'b is offered f still' });
   await b.ok(['folder', 'accept', 'f', right, '--yes']);
   const tree = await untilSame(left, right);
