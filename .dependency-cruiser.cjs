@@ -65,6 +65,13 @@ module.exports = {
       to: { path: `${packageOf('crypto')}|${packageOf('daemon')}|${packageOf('cli')}` },
     },
     {
+      name: 'transports-know-nothing-above-them',
+      comment: 'What is built over the ports of the transport works on every implementation of them.',
+      severity: 'error',
+      from: { path: '^packages/quic/src/(driver|memory|udp)/', pathNot: TESTS },
+      to: { path: '^packages/quic/src/(pool|rpc|streams)/' },
+    },
+    {
       name: 'crypto-knows-no-other-package',
       comment: 'Who a device is does not depend on how it is reached.',
       severity: 'error',

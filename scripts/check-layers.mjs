@@ -30,6 +30,7 @@ const PLANTED = {
   },
   'nothing-imports-the-root': { 'packages/daemon/src/config/b.ts': "import '../daemon.js';" },
   'quic-knows-no-other-package': { 'packages/quic/src/a.ts': "import '@landropic/crypto';" },
+  'transports-know-nothing-above-them': { 'packages/quic/src/driver/a.ts': "import '../pool/target.js';" },
   'crypto-knows-no-other-package': { 'packages/crypto/src/a.ts': "import '@landropic/quic';" },
   'nothing-imports-the-cli': { 'packages/daemon/src/trust/b.ts': "import '@landropic/cli';" },
   'cli-talks-through-the-local-api': { 'packages/cli/src/a.ts': "import '@landropic/crypto';" },
@@ -46,7 +47,10 @@ const PLANTED = {
 };
 
 // What the planted imports point at: files that break nothing themselves.
-const TARGETS = ['folder', 'index', 'trust', 'sync'].map((name) => `packages/daemon/src/${name}/target.ts`);
+const TARGETS = [
+  ...['folder', 'index', 'trust', 'sync'].map((name) => `packages/daemon/src/${name}/target.ts`),
+  'packages/quic/src/pool/target.ts',
+];
 
 // Sources of time, randomness and effects that need no import.
 const IMPURE_GLOBALS =

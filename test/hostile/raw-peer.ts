@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/address.js';
 import { createConnectionId } from '../../packages/quic/src/driver/connection-id.js';
+import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/path/address.js';
 import { type QuicheConnection, quiche } from '../../packages/quic/src/driver/quiche-binding.js';
 import { buildQuicheConfig } from '../../packages/quic/src/driver/tls-config.js';
 import type { TlsCredentials } from '../../packages/quic/src/transport.js';

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ALPN } from '../../packages/daemon/src/core/wire/frame-types.js';
-import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/address.js';
 import { createConnectionId } from '../../packages/quic/src/driver/connection-id.js';
 import { DEFAULT_ADMISSION } from '../../packages/quic/src/driver/options.js';
+import { LOCAL_HOST_PORT } from '../../packages/quic/src/driver/path/address.js';
 import { quiche } from '../../packages/quic/src/driver/quiche-binding.js';
 import { buildQuicheConfig } from '../../packages/quic/src/driver/tls-config.js';
 import { createSelfSignedCredentials } from '../../packages/quic/src/testing/index.js';

@@ -1,16 +1,16 @@
 import type { AuthenticateStream, CloseInfo, SocketAddress, VerifyPeer } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIo } from '../udp/datagram-io.js';
+import type { ResumptionPolicy } from './admission/early-data.js';
+import type { Refusal } from './admission/peer-judgement.js';
+import type { UnsentClose } from './closing/unsent-close.js';
 import type { QuicConnection } from './connection.js';
-import type { ResumptionPolicy } from './early-data.js';
-import type { IdentificationPolicy } from './identification-watch.js';
 import type { AdmissionLimits } from './options.js';
-import type { ClosingDatagram } from './packet-sender.js';
-import type { Refusal } from './peer-judgement.js';
-import type { PeerPath } from './peer-path.js';
+import type { PeerPath } from './path/peer-path.js';
 import type { QuicheConnection } from './quiche-binding.js';
-import type { ReceiveSlab } from './receive-slab.js';
-import type { UnsentClose } from './unsent-close.js';
+import type { ClosingDatagram } from './sending/packet-sender.js';
+import type { IdentificationPolicy } from './streams/identification-watch.js';
+import type { ReceiveSlab } from './streams/receive-slab.js';
 
 /** What a connection needs of its endpoint. */
 export interface ConnectionHost {

@@ -13,29 +13,29 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { encodeReason, readCloseInfo } from './close-info.js';
+import type { Refusal } from './admission/peer-judgement.js';
+import { PeerVerification } from './admission/peer-verification.js';
+import { encodeReason, readCloseInfo } from './closing/close-info.js';
+import { UnsentClose } from './closing/unsent-close.js';
 import { ConnectionDeadlines } from './connection-deadlines.js';
 import type { ConnectionHost, ConnectionSetup } from './connection-host.js';
 import { ConnectionLimits } from './connection-limits.js';
 import { readConnectionStats } from './connection-stats.js';
-import { DatagramChannel } from './datagram-channel.js';
 import { parseQuicheError } from './error-parsing.js';
-import type { ClosingDatagram } from './packet-sender.js';
-import { PacketSize } from './packet-size.js';
-import { PathFollower } from './path-follower.js';
-import type { Refusal } from './peer-judgement.js';
-import { PeerVerification } from './peer-verification.js';
+import { PacketSize } from './path/packet-size.js';
+import { PathFollower } from './path/path-follower.js';
 import type { QuicheConnection } from './quiche-binding.js';
-import type { ReceiveSlab } from './receive-slab.js';
 import type { Route } from './route.js';
-import { PROGRESS_CHECK_MS } from './send-progress.js';
-import { SendingSide } from './sending-side.js';
-import type { QuicStream } from './stream.js';
-import { createStreamAdmission } from './stream-admission.js';
-import type { StreamHost } from './stream-host.js';
-import { StreamTable } from './stream-table.js';
+import type { ClosingDatagram } from './sending/packet-sender.js';
+import { PROGRESS_CHECK_MS } from './sending/send-progress.js';
+import { SendingSide } from './sending/sending-side.js';
+import { DatagramChannel } from './streams/datagram-channel.js';
+import type { ReceiveSlab } from './streams/receive-slab.js';
+import type { QuicStream } from './streams/stream.js';
+import { createStreamAdmission } from './streams/stream-admission.js';
+import type { StreamHost } from './streams/stream-host.js';
+import { StreamTable } from './streams/stream-table.js';
 import type { TurnTaker } from './turn-queue.js';
-import { UnsentClose } from './unsent-close.js';
 
 /** How long `close` waits for what was written before it. */
 const CLOSE_FLUSH_MS = 250;

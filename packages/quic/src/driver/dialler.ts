@@ -8,12 +8,12 @@ import {
   TransportError,
 } from '../transport.js';
 import { Waiter } from '../waiter.js';
-import { addressKey, LOCAL_HOST_PORT, withoutZone } from './address.js';
 import { QuicConnection } from './connection.js';
 import type { ConnectionHost } from './connection-host.js';
 import { createConnectionId } from './connection-id.js';
-import type { PacketTargets } from './packet-targets.js';
-import { PeerPath } from './peer-path.js';
+import { addressKey, LOCAL_HOST_PORT, withoutZone } from './path/address.js';
+import type { PacketTargets } from './path/packet-targets.js';
+import { PeerPath } from './path/peer-path.js';
 import { type QuicheConfig, quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { AbortCredit } from '../abort-credit.js';
 import { fileSync } from '../transport-profile.js';
-import { withoutZone, zoneOf } from './address.js';
+import { UnverifiedBudget } from './admission/unverified-budget.js';
 import { DEFAULT_ADMISSION } from './options.js';
+import { withoutZone, zoneOf } from './path/address.js';
 import { ReceiveBudget } from './receive-budget.js';
-import { StallWatch } from './stall-watch.js';
-import { UnverifiedBudget } from './unverified-budget.js';
+import { StallWatch } from './sending/stall-watch.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import type { AuthenticateStream, SocketAddress, TlsCredentials, VerifyPeer } from '../transport.js';
 import type { TransportProfile } from '../transport-profile.js';
 import type { DatagramIoChoice } from '../udp/open-datagram-io.js';
-import type { ResumptionPolicy } from './early-data.js';
-import type { IdentificationPolicy } from './identification-watch.js';
+import type { ResumptionPolicy } from './admission/early-data.js';
+import type { IdentificationPolicy } from './streams/identification-watch.js';
 
 /** What strangers may cost us before their certificate was accepted. */
 export interface AdmissionLimits {

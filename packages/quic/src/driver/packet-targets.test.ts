@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PacketTargets } from './packet-targets.js';
+import { PacketTargets } from './path/packet-targets.js';
 
 const lan = (address: string) => ({
   address,

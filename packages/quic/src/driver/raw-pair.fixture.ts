@@ -1,7 +1,7 @@
 import { createSelfSignedCredentials } from '../testing/index.js';
 import { fileSync, type TransportProfile } from '../transport-profile.js';
-import { LOCAL_HOST_PORT } from './address.js';
 import { createConnectionId } from './connection-id.js';
+import { LOCAL_HOST_PORT } from './path/address.js';
 import { type QuicheConnection, quiche } from './quiche-binding.js';
 import { buildQuicheConfig } from './tls-config.js';
 

@@ -23,6 +23,11 @@ export interface UdpRelay {
   stop(): void;
 }
 
+export interface UdpRelayOptions {
+  /** How much later than it came an answer goes on to the dialler. Default 0. */
+  readonly answersDelayedByMs?: number;
+}
+
 const HOST = '127.0.0.1';
 
 async function open(): Promise<Socket> {
@@ -32,7 +37,10 @@ async function open(): Promise<Socket> {
   return socket;
 }
 
-export async function startUdpRelay(firstAcceptor: SocketAddress): Promise<UdpRelay> {
+export async function startUdpRelay(
+  firstAcceptor: SocketAddress,
+  { answersDelayedByMs = 0 }: UdpRelayOptions = {},
+): Promise<UdpRelay> {
   let acceptor = firstAcceptor;
   let inner = await open();
   let outer = await open();
@@ -44,11 +52,19 @@ export async function startUdpRelay(firstAcceptor: SocketAddress): Promise<UdpRe
   let isStopped = false;
   let copy: ((datagram: Buffer, to: SocketAddress) => void) | undefined;
 
+  const answer = (datagram: Buffer, to: SocketAddress): void => {
+    if (answersDelayedByMs === 0) answering.send(datagram, to.port, to.host);
+    else {
+      setTimeout(() => {
+        if (!isStopped) answering.send(datagram, to.port, to.host);
+      }, answersDelayedByMs);
+    }
+  };
   const forwardAnswers = (socket: Socket): void => {
     socket.on('message', (datagram, remote) => {
       if (remote.port !== acceptor.port) return;
       if (dialler !== undefined && passes('to-dialler', datagram)) {
-        answering.send(datagram, dialler.port, dialler.host);
+        answer(datagram, dialler);
         copy?.(datagram, dialler);
       }
     });

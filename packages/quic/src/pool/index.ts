@@ -1,3 +1,4 @@
+export { TokenBucket, type TokenBucketOptions } from '../token-bucket.js';
 export { AddressRace, HEAD_START_MS, type PoolClock } from './address-race.js';
 export { ConnectionHealth, type ConnectionHealthOptions, type HealthAction } from './connection-health.js';
 export { ConnectionPool } from './connection-pool.js';
@@ -27,7 +28,6 @@ export type { ConnectionPoolDependencies, ConnectionPoolOptions } from './pool-o
 export { type PoolRequestOptions, requestOverPool } from './pool-request.js';
 export type { PoolCounts, PooledConnectionState, PooledRole, PooledState, PoolState } from './pool-state.js';
 export type { Lease, LeaseOptions } from './pooled-connection.js';
-export { TokenBucket, type TokenBucketOptions } from './rate-limiter.js';
 export {
   type PooledSession,
   type StreamLease,
