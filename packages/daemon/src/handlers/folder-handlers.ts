@@ -2,16 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { FolderAtWork } from '../assembly/shared-folder-set.js';
-import { checkFolderPath } from '../config/folder-path.js';
 import { parseName } from '../config/setting-definitions.js';
 import type { SharedFolder } from '../config/shared-folders.js';
 import { type DeviceKey, type FolderId, parseFolderId } from '../core/model/identifiers.js';
 import { ApiError, type FolderSummary } from '../local-api/schema.js';
 import type { Handlers } from '../local-api/server.js';
-import type { FolderOffer } from '../sync/orchestrator.js';
 import type { DaemonParts } from './daemon-parts.js';
 import { pairedDevice, sharedFolder } from './named.js';
-import { holdsFiles } from './preview-handlers.js';
+import { checkRoot, holdsFiles, offersOf } from './offered-folders.js';
 
 type FolderMethods =
   | 'folders.add'
@@ -95,24 +93,6 @@ export function folderHandlers(parts: DaemonParts): Pick<Handlers, FolderMethods
   };
 }
 
-/** All devices' offers of the one folder of that ID or label. Throws `not-found`, `conflict` and `usage`. */
-export function offersOf(
-  { folders, orchestrator }: Pick<DaemonParts, 'folders' | 'orchestrator'>,
-  id: string,
-): readonly [FolderOffer, ...FolderOffer[]] {
-  const [offer, ...others] = orchestrator
-    .offers()
-    .filter(({ folder, label }) => folder === id || label === id);
-  if (offer === undefined) {
-    if (folders.list().some(({ setting }) => setting.id === id))
-      throw new ApiError('conflict', `Folder '${id}' is shared here already. See: landropic folder list`);
-    throw new ApiError('not-found', `No device offers a folder '${id}' now. See: landropic folder offers`);
-  }
-  if (others.some((other) => other.folder !== offer.folder))
-    throw new ApiError('usage', `Several folders are offered as '${id}'. Name one by its ID.`);
-  return [offer, ...others];
-}
-
 function shareFurther(
   parts: DaemonParts,
   folder: FolderAtWork,
@@ -134,12 +114,6 @@ function realPathOf(path: string): string {
   } catch {
     return resolve(path);
   }
-}
-
-/** The folder's real path. Throws ConfigError `file-system` when it cannot be shared. */
-export function checkRoot(path: string, parts: DaemonParts): string {
-  const sharedPaths = parts.folders.list().map(({ setting }) => setting.path);
-  return checkFolderPath(path, { sharedPaths, homeDirectory: parts.home.directory });
 }
 
 function parseId(text: string): FolderId {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IndexId } from '../core/model/identifiers.js';
 import type { FolderState } from '../core/wire/frames.js';
@@ -10,16 +10,11 @@ import { compareWithListing } from '../sync/compare-with-listing.js';
 import type { FolderOffer } from '../sync/orchestrator.js';
 import { ListingError, RemoteListing } from '../sync/remote-listing.js';
 import type { DaemonParts } from './daemon-parts.js';
-import { checkRoot, offersOf } from './folder-handlers.js';
 import { deviceName } from './named.js';
+import { checkRoot, holdsFiles, offersOf } from './offered-folders.js';
 
 const LISTING_TIMEOUT_MS = 120_000;
 const AREA = '.landropic';
-
-/** True when a folder that is to be taken holds anything that would be merged. */
-export function holdsFiles(root: string): boolean {
-  return readdirSync(root).some((name) => name !== AREA);
-}
 
 export function previewHandlers(parts: DaemonParts): Pick<Handlers, 'folders.preview'> {
   return {
