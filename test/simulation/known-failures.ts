@@ -9,4 +9,8 @@ export const KNOWN_FAILURES: ReadonlyMap<number, string> = new Map([
     'no convergence: after a kill between placing a file and its commit, and index losses elsewhere, one device keeps a file ' +
       'at a path that is a directory for all others',
   ],
+  [30, 'no convergence: not looked into yet'],
+  [42, 'does not end, as 9'],
+  [153, 'no resurrection: a link that was deleted comes back; not looked into yet'],
+  [158, 'no convergence: not looked into yet'],
 ]);
