@@ -178,8 +178,8 @@ describe('statistics of a connection', () => {
     // A timer may be a millisecond early.
     expect(rttMs).toBeGreaterThanOrEqual(19);
     expect(rttMs).toBeLessThan(ageMs);
-    // Faster than on average, and at most everything within one round trip.
-    expect(fastest).toBeGreaterThan(300_000 / seconds / 2);
+    // About as fast as on average or faster, and at most everything within one round trip.
+    expect(fastest).toBeGreaterThan(300_000 / seconds / 4);
     expect(fastest).toBeLessThan(bytesOut / 0.019);
   });
 
