@@ -73,6 +73,7 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
   readonly #createdAtMs = performance.now();
   #hasReceived = false;
   #arrivedBytes = 0;
+  #isDue = false;
 
   constructor(
     private readonly host: ConnectionHost,
@@ -107,7 +108,11 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
       resume: () => host.schedule(this),
       resumeLater: () => host.scheduleLater(this),
     });
-    this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => this.#handleDeadline());
+    this.#deadlines = new ConnectionDeadlines(setup, host.profile.keepAliveMs, () => {
+      // Not before the packets were read that lie in the socket: this machine may have been busy, or asleep.
+      this.#isDue = true;
+      host.schedule(this);
+    });
   }
 
   get alpn(): string {
@@ -266,6 +271,7 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
   }
 
   send(): void {
+    if (this.#isDue) this.#handleDeadline();
     if (this.#closeInfo !== undefined) return;
     this.#flush();
     if (this.#closing !== undefined) this.#closeWhenFlushed();
@@ -331,7 +337,9 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
     });
   }
 
+  /** Nothing is due any more if what has arrived meanwhile was what was waited for. */
   #handleDeadline(): void {
+    this.#isDue = false;
     if (this.#closeInfo !== undefined) return;
     const now = performance.now();
     const timeoutMs = this.quiche.timeout();
@@ -351,10 +359,7 @@ export class QuicConnection implements Connection, Route, StreamHost, TurnTaker 
     if (hasMoved !== undefined) this.#packetSize.handleCheck(now, this.quiche.stats().lost, hasMoved);
     if (this.#sending.isStalled(now)) {
       this.#giveUp('urgent bytes could not be sent for too long');
-      return;
     }
-    this.takeReceived();
-    this.send();
   }
 
   // --- the end
