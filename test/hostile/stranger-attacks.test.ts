@@ -69,10 +69,14 @@ describe('strangers', () => {
       packet[0] = 0x40 | ((packet[0] ?? 0) & 0x3f);
       return packet;
     });
+    const startedAtMs = performance.now();
     const sent = await expectWithstands(stage(), 'resets', () =>
       sockets.flood(ATTACK_MS, (n) => packets[n % packets.length] ?? Buffer.alloc(1)),
     );
-    expect(sockets.answers).toBeLessThan(sent / 10);
+    const lastedS = (performance.now() - startedAtMs) / 1_000;
+    // A hundred at once and a hundred a second: however many came.
+    expect(sent).toBeGreaterThan(1_000);
+    expect(sockets.answers).toBeLessThanOrEqual(Math.ceil(100 * (1 + lastedS)));
   });
 
   test('that begin handshakes from many ports and addresses', async () => {
