@@ -98,6 +98,25 @@ describe('PacketSize', () => {
     expect(size.deadlineMs).toBe(Number.POSITIVE_INFINITY);
   });
 
+  it('asks ever later for a probe that cannot be sent, until one could', () => {
+    const size = new PacketSize(1_472);
+    size.start(0);
+    const waits = [];
+    for (let i = 0; i < 10; i++) {
+      const now = size.deadlineMs;
+      expect(size.takeDueProbe(now)?.sizeBytes).toBe(1_472);
+      size.handleProbeUnsent(now);
+      waits.push(size.deadlineMs - now);
+    }
+    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+    expect(size.takeDueProbe(size.deadlineMs)).toBeDefined();
+    size.handleProbeSent();
+    const now = size.deadlineMs;
+    size.takeDueProbe(now);
+    size.handleProbeUnsent(now);
+    expect(size.deadlineMs - now).toBe(5);
+  });
+
   it('falls back as well when what it would ask with does not go out', () => {
     const size = new PacketSize(9_000);
     size.start(0);

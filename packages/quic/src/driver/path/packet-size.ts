@@ -21,6 +21,7 @@ export class PacketSize {
   #attempt = 0;
   #rounds = 0;
   #probeId = 0;
+  #unsentInARow = 0;
   #probeInFlight: Probe | undefined;
   #dueAtMs = Number.POSITIVE_INFINITY;
   #timeoutsInARow = 0;
@@ -66,11 +67,20 @@ export class PacketSize {
     return this.#makeProbe(sizeBytes, now);
   }
 
-  /** The probe could not be sent just now, which says nothing about the path, unless that is in doubt anyway. */
+  /** The probe is on its way. */
+  handleProbeSent(): void {
+    this.#unsentInARow = 0;
+  }
+
+  /**
+   * The probe could not be sent just now, which says nothing about the path, unless that is in doubt anyway. Asking again
+   * costs a packet that is built in vain: ever later, because a window that is shut may stay so for long.
+   */
   handleProbeUnsent(now: number): void {
     if (this.#isInDoubt) return;
     this.#attempt = Math.max(0, this.#attempt - 1);
-    this.#dueAtMs = now + PROBE_RETRY_MS;
+    this.#dueAtMs = now + Math.min(PROBE_RETRY_MS * 2 ** this.#unsentInARow, MAX_PROBE_RETRY_MS);
+    this.#unsentInARow += 1;
   }
 
   handleAnswer(id: number, sizeBytes: number, now: number): void {
@@ -150,6 +160,7 @@ const ATTEMPTS = 3;
 const FIRST_PROBE_DELAY_MS = 5;
 const PROBE_INTERVAL_MS = 250;
 const PROBE_RETRY_MS = 5;
+const MAX_PROBE_RETRY_MS = 1_000;
 const TIMEOUTS_BEFORE_DOUBT = 3;
 /** Timeouts further apart belong to different troubles. */
 const FORGET_TIMEOUT_MS = 2_000;

@@ -86,7 +86,10 @@ export class PacketSender {
   /** A probe that did not go out would block the queue: no later packet is large enough for it. */
   #finishProbe(): void {
     const { packetSize, quiche } = this.dependencies;
-    if (quiche.dgramSendQueueLen() === 0) return;
+    if (quiche.dgramSendQueueLen() === 0) {
+      packetSize.handleProbeSent();
+      return;
+    }
     purgeProbes(quiche);
     packetSize.handleProbeUnsent(performance.now());
   }
