@@ -30,6 +30,21 @@ describe('reading frames', () => {
   });
 });
 
+describe('those who wait for a turn', () => {
+  it('go on in order, what is urgent first', async () => {
+    turnBudget.spend();
+    const until = performance.now() + 6;
+    while (performance.now() < until);
+    const order: string[] = [];
+    await Promise.all(
+      ['usual 1', 'usual 2', 'urgent'].map((name) =>
+        turnBudget.spend(name === 'urgent')?.then(() => order.push(name)),
+      ),
+    );
+    expect(order).toEqual(['urgent', 'usual 1', 'usual 2']);
+  });
+});
+
 describe('work in pieces', () => {
   it('goes on in turns of its own, however many have some', async () => {
     let pieces = 0;

@@ -16,7 +16,9 @@ export async function* readControlFrames(
 ): AsyncGenerator<Frame, void, void> {
   const { controlFramesAtOnce: capacity, controlFramesPerSecond: refillPerSecond } = Limits;
   const allowance = new TokenBucket({ capacity, refillPerSecond }, clock.monotonicMs());
-  for await (const raw of readFrames(stream, (type) => frameLimit(StreamKind.control, type), rest)) {
+  for await (const raw of readFrames(stream, (type) => frameLimit(StreamKind.control, type), rest, {
+    isUrgent: true,
+  })) {
     if (!allowance.tryTake(1, clock.monotonicMs()))
       throw new WireError('limit-exceeded', 'too many control frames a second');
     const frame = decodePayload(raw.type, raw.payload);
