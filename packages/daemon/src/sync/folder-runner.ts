@@ -57,7 +57,7 @@ export type FolderActivity = 'scanning' | 'syncing' | 'idle' | 'paused' | 'held'
 
 const PERSIST_MS = 1_000;
 /** What could not be placed or got is tried again this often, besides whenever something changes. */
-const RECONSIDER_MS = 30_000;
+const RECONSIDER_MS = 10_000;
 
 /** One shared folder at work: what changes here becomes versions, what changes elsewhere is brought here. */
 export class FolderRunner implements LinkedFolder {
